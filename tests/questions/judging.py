@@ -173,7 +173,7 @@ class WatchedNumbers(judge_module.Numbers):
             return Why.leaves_few
         if not measure.is_safe(part, self.rules) or not count_is_safe(cell, self.rules):
             return Why.values
-        told = [admitted for (_, at), admitted in self._asked.items() if at == index]
+        told = [admitted for (*_, at), admitted in (*self._asked.items(), *self._placed.items()) if at == index]
         return Why.memory if not all(told) else Why.companion
 
 

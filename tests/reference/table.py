@@ -330,7 +330,9 @@ def _judge_row(
         if not row.about:
             verdict.sets.append(number.who)
         if of_values:
-            kind = " ".join(sorted(each for each in (measure.column, measure.other) if each))
+            # A mean, a quantile and a correlation cannot be subtracted from each other.
+            told = "quantile of " if measure.kind == MeasureKind.quantile else ""
+            kind = told + " ".join(sorted(each for each in (measure.column, measure.other) if each))
             verdict.values.setdefault(kind, []).append(number.who)
         verdict.faults += [
             f"{name}: {column.name} {fault}" for fault in (*_differs(value, number), *_clipped(measure, value, values, rules))

@@ -299,6 +299,26 @@ def test_a_memory_from_before_descriptions_opens(tmp_path: Path) -> None:
         assert placed(memory, some(100, start=500), SAID) == ADMITTED
 
 
+def test_what_was_told_of_values_counts_for_each_kind_of_today(tmp_path: Path) -> None:
+    """Of an earlier file nobody knows whether means or quantiles were told: no number of values is told of a near set."""
+    file = tmp_path / "memory.db"
+    with closing(SqliteMemory(file)) as memory, memory.decision() as decision:
+        assert decision.place(some(100), SAID, K, K, "values") == ADMITTED
+        decision.put("first", b"an answer", [], values={"values": [some(100)]})
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA user_version = 5")
+    with closing(SqliteMemory(file)) as memory:
+        for kind in ("values", "quantiles", "correlations"):
+            with memory.decision() as decision:
+                assert decision.place(some(99), OTHER, K, K, kind) == FIRST
+                assert decision.place(some(100), SAID, K, K, kind) == ADMITTED
+                assert decision.place(some(100, start=500), OTHER, K, K, kind) == ADMITTED
+                decision.put(kind, b"an answer", [], values={kind: [some(100), some(100, start=500)]})
+    with closing(SqliteMemory(file)) as memory, memory.decision() as decision:
+        assert decision.place(some(99, start=500), SAID, K, K, "quantiles") == stood_in(some(100, start=500), OTHER)
+        assert decision.place(some(100), OTHER, K, K, "rows of visit") == ADMITTED
+
+
 def test_the_bytes_of_a_set_are_kept_once(tmp_path: Path) -> None:
     """A set of persons with values that is a set of persons too is read from there; one that is not has its own bytes."""
     file = tmp_path / "memory.db"

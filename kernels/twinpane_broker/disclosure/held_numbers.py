@@ -20,6 +20,8 @@ from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
 from twinpane_broker.memory import Totals
+from twinpane_broker.question.normal_form import terms_of
+from twinpane_broker.question.predicates import Missing, Not, Range
 from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is_safe
@@ -29,8 +31,9 @@ from .clipped_share import Band, clipped_hides, clipped_share, number_is_asked
 from .set_names import DIGEST, meaning_of
 
 ABSENT = Value()
-VALUES = "values"
-"""The kind of all that is told of values."""
+VALUES, QUANTILES, CORRELATIONS = "values", "quantiles", "correlations"
+"""The kinds of what is told of values: what follows from sums of them; where they lie; how two go together. None of these can be
+subtracted from another."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Numbers:
     """Whether rows are persons: then a stand-in's rows are known too."""
     told: Callable[[Index], Told | None]
     name: Callable[[Index], bytes]
-    """A cell's name (``set_names``)."""
+    """A cell's name (``set_names``), as the question describes it: values and rows are never a stand-in's."""
     totals: Callable[[Index], Totals]
     """The names of a cell's totals."""
     beside: Beside
@@ -169,7 +172,8 @@ class Numbers:
         return told is not None and told.fewest >= needed
 
     def _of_values(self, measure: OfValues) -> dict[Index, Value]:
-        place, meaning = self.bound.value_columns.index(measure.column), meaning_of(self.bound, measure.column)
+        place = self.bound.value_columns.index(measure.column)
+        kind = VALUES if measure.follows_from_sums else QUANTILES
         held = self._held_means(place, measure.column) if measure.follows_from_sums else self.held_counts
         whole = self.bound.column(measure.column)
 
@@ -188,7 +192,7 @@ class Numbers:
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
             if spread is None or not measure.is_safe(spread, self.rules, knots):
                 return ABSENT
-            if not self._admitted(measure.column, index, spread):
+            if not self._admitted(kind, measure.column, index, spread):
                 return ABSENT
             shown = measure.number(spread, column, self.counter)
             return Value(
@@ -210,7 +214,7 @@ class Numbers:
                 return ABSENT
             if measure.tells_clipped and clipped_hides(spread, self.rules, self.counter):
                 return ABSENT
-            if not measure.is_safe(spread, self.rules, knots) or not self._is_told_of_values(meaning, index, spread.who):
+            if not measure.is_safe(spread, self.rules, knots) or not self._is_placed(kind, index, spread.who, measure.column):
                 return ABSENT
             n = self._values_beside(measure.column, index, spread)
             if measure.tells_n and n is None:
@@ -234,7 +238,7 @@ class Numbers:
                 or not mean_is_safe(spread, self.rules)
                 or self.one_shows(column, index)
                 or clipped_hides(spread, self.rules, self.counter)
-                or not self._admitted(column, index, spread)
+                or not self._admitted(VALUES, column, index, spread)
             ):
                 unsafe.add(index)
         return self.hidden | _with_companions(unsafe, self.hidden, self.table)
@@ -274,7 +278,7 @@ class Numbers:
             pair = _at(cell.pairs, place)
             if pair is None or not measure.is_safe(pair, self.rules) or one_shows(index):
                 return ABSENT
-            if not self._admitted(name, index, pair):
+            if not self._admitted(CORRELATIONS, name, index, pair):
                 return ABSENT
             n = self.counter.shown_rows(pair.who, pair.values)
             return Value(value=measure.number(pair, self.counter), n=n, within=self.counter.within(pair.who, pair.values))
@@ -284,7 +288,7 @@ class Numbers:
             if pair is None or not self._has_surely(index, measure.needs(self.rules)):
                 return ABSENT
             safe = count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
-            if not safe or one_shows(index) or not self._is_told_of_values(meaning_of(self.bound, name), index, pair.who):
+            if not safe or one_shows(index) or not self._is_placed(CORRELATIONS, index, pair.who, name):
                 return ABSENT
             n = self._values_beside(name, index, pair)
             within = self.coarse.within(pair.who, pair.values) if n is not None else None
@@ -294,20 +298,16 @@ class Numbers:
 
     def _values_beside(self, column: str, index: Index, part: Spread | Pair) -> int | None:
         """How many values there are, as it may be said beside a stand-in; None if it may not."""
-        if self.one_row_each or not self._rows_admitted(index, part.who, part.values, part.most_values, meaning_of(self.bound, column)):
+        if self.one_row_each or not self._rows_admitted(index, part.who, part.values, part.most_values, column):
             return None
         return self.coarse.shown_rows(part.who, part.values) or None
 
-    def _is_told_of_values(self, column: str, index: Index, who: PersonSet) -> bool:
-        """Whether the memory admits what is told of the values of these persons, beside what was told of any column's values.
+    def _is_placed(self, kind: str, index: Index, who: PersonSet, columns: str) -> bool:
+        """Whether the memory admits a number of this kind about the persons of a cell, or those of them with values of these columns.
 
-        Two columns may carry one value: kilograms and pounds, age and year of birth.
+        What is told of values is placed beside what was told of any column's: two may carry one value, as kilograms and pounds do.
         """
-        return self._is_placed(VALUES, index, who, column)
-
-    def _is_placed(self, kind: str, index: Index, who: PersonSet, column: str) -> bool:
-        """Whether the memory admits a number of this kind about the persons of a cell, or those of them with values of a column."""
-        of = column if who != self.table.cell(index).who else ""
+        of = meaning_of(self.bound, columns) if self._may_lack(columns) else ""
         if (kind, of, index) not in self._placed:
             name, totals = self._named(index, of)
             self._placed[kind, of, index] = self.beside.places(who, name, kind, totals).admitted
@@ -315,24 +315,34 @@ class Numbers:
                 self.values.setdefault(kind, []).append(who)
         return self._placed[kind, of, index]
 
+    def _may_lack(self, columns: str) -> bool:
+        """Whether rows may have no value of these columns, by catalogue and question: then who has one is another set than the cell.
+
+        If the data decided, what is told twice of a set would tell whether anybody in it lacks a value.
+        """
+        terms = terms_of(self.bound.plan.where)
+        sure = {term.column for term in terms if isinstance(term, Range)}
+        sure |= {term.term.column for term in terms if isinstance(term, Not) and isinstance(term.term, Missing)}
+        return any(self.bound.column(column).missing > 0 for column in columns.split() if column not in sure)
+
     def _named(self, index: Index, of: str) -> tuple[bytes, Totals]:
         """The name of those persons of a cell of whom something is told, and the names of the same of its totals; ``of`` nothing: all."""
         suffix = hashlib.blake2b(of.encode(), digest_size=DIGEST).digest() if of else b""
         return self.name(index) + suffix, Totals(total + suffix for total in self.totals(index))
 
-    def _admitted(self, about: str, index: Index, part: Spread | Pair) -> bool:
-        """Whether the memory admits the persons with values beside all persons of the cell."""
-        if (about, index) not in self._asked:
+    def _admitted(self, kind: str, columns: str, index: Index, part: Spread | Pair) -> bool:
+        """Whether the memory admits a number of this kind about the persons with values, beside all persons of the cell."""
+        return self._values_admitted(columns, index, part) and self._is_placed(kind, index, part.who, columns)
+
+    def _values_admitted(self, columns: str, index: Index, part: Spread | Pair) -> bool:
+        """Whether it admits their number, and the number of their values."""
+        if (columns, index) not in self._asked:
             others = part.who != self.table.cell(index).who
-            admitted = (
-                (not others or self.beside.admits(part.who, *self._named(index, meaning_of(self.bound, about))))
-                and self._rows_admitted(index, part.who, part.values, part.most_values, meaning_of(self.bound, about))
-                and self._is_told_of_values(meaning_of(self.bound, about), index, part.who)
-            )
-            self._asked[about, index] = admitted
-            if others and admitted:
+            admitted = not others or self.beside.admits(part.who, *self._named(index, meaning_of(self.bound, columns)))
+            self._asked[columns, index] = admitted and self._rows_admitted(index, part.who, part.values, part.most_values, columns)
+            if others and self._asked[columns, index]:
                 self.released.append(part.who)
-        return self._asked[about, index]
+        return self._asked[columns, index]
 
 
 def _with_companions(unsafe: set[Index], hidden: set[Index], table: Table) -> set[Index]:

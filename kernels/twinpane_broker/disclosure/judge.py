@@ -84,7 +84,7 @@ def judge(
     PolicyError if the rules need a ``secret`` and there is none, and EngineError.
     """
     counter, names = Counter(rules, secret, row_base(bound, rules)), names or SetNames(bound)
-    about, around = False, KnownAround(bound, beside.measured)
+    about, around, described = False, KnownAround(bound, beside.measured), names
     # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out. If what is
     # secret decides about them, a refusal would tell of them as much: then everybody's number stands in.
     if not (around.any or complement_rule(evidence.persons, len(evidence.population), rules.threshold)):
@@ -105,8 +105,9 @@ def judge(
     known = KnownValues(bound, beside.measured)
     total = evidence.who == whole.who
     asked = _Asked(
-        bound, rules, counter, coarse, names, evidence.one_row_each, about, about and whole.is_known, beside, known, total, asked_of
-    )
+        bound, rules, counter, coarse, names, described, evidence.one_row_each, about, about and whole.is_known, beside, known, total,
+        asked_of,
+    )  # fmt: skip
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -186,6 +187,8 @@ class _Asked:
     counter: Counter
     coarse: CoarseCounter
     names: SetNames
+    described: SetNames
+    """The names of the sets that the question itself describes, whose values are told even in the table of a stand-in."""
     one_row_each: bool
     about: bool
     """Whether the table is that of a stand-in."""
@@ -243,8 +246,8 @@ class _Asked:
             self.coarse,
             self.one_row_each,
             part.told,
-            partial(self.names.of, table.kept),
-            partial(self.names.around, table.kept),
+            partial(self.described.of, table.kept),
+            partial(self.described.around, table.kept),
             self.beside,
             lambda column, cell: self.known.one_shows(column, table.kept, cell),
         )

@@ -22,7 +22,7 @@ BUSY_SECONDS = 20.0
 """How long a decision waits for another process's."""
 PAGE = 1 << 14
 """Bytes of a page of a new file: person sets are larger than SQLite's usual 4,096."""
-VERSION = 5
+VERSION = 6
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS answer (key TEXT PRIMARY KEY, body BLOB NOT NULL, digest BLOB) WITHOUT ROWID",
@@ -44,6 +44,7 @@ _SCHEMA = (
 )
 # Numbers run from 1 without gaps, so that a lost row is noticed. An older Twinpane kept no person sets: its answers have digest NULL.
 # A later one did not note of which kind of number a set was: its sets have said NULL, and are the first sets of every kind.
+# Before version 6 there was one kind of all that is told of values: it counts for each of the kinds that there are now.
 # Since version 5, a set of values whose persons are a set of persons too has an empty body: the bytes are kept once.
 _SETS = {
     True: "SELECT number, fingerprint, picture, said FROM person_set WHERE :kind = ''",
@@ -64,6 +65,11 @@ _FAMILIES = {
     False: "SELECT number, key, sets, digest FROM value_released WHERE kind = :kind AND number > :number ORDER BY number",
 }
 """What each answer released together, of a kind: whether it is that of persons."""
+_VALUES_AS = (
+    "INSERT INTO value_set SELECT ?, number, fingerprint, picture, body, said FROM value_set WHERE kind = 'values'",
+    "INSERT INTO value_released SELECT ?, number, key, sets, digest FROM value_released WHERE kind = 'values'",
+)
+"""What was told of values, as of another kind."""
 
 
 class DamagedMemory(sqlite3.DatabaseError):
@@ -113,6 +119,10 @@ def _migrate(connection: sqlite3.Connection) -> None:
             connection.execute("ALTER TABLE answer ADD COLUMN digest BLOB")
         if "said" not in {row[1] for row in connection.execute("PRAGMA table_info(person_set)")}:
             connection.execute("ALTER TABLE person_set ADD COLUMN said BLOB")
+        if version < 6:
+            for kind in ("quantiles", "correlations"):
+                for copied in _VALUES_AS:
+                    connection.execute(copied, (kind,))
         # Or each look for new sets of values would read all sets of persons, whose bodies come before ``said``.
         connection.execute("CREATE INDEX IF NOT EXISTS person_set_unsaid ON person_set (number) WHERE said IS NULL")
         connection.execute(f"PRAGMA user_version = {VERSION}")

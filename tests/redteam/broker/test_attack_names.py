@@ -143,6 +143,39 @@ def test_a_value_in_another_unit_is_not_told_of_a_near_set(tmp_path: Path) -> No
     assert near.rows[0].values[0].suppressed
 
 
+OF_VALUES = ("avg(weight)", "stddev(weight)", "median(weight)", "corr(weight, age)")
+
+
+@pytest.mark.parametrize(("first", "second"), [(one, other) for one in OF_VALUES for other in OF_VALUES])
+def test_numbers_that_can_be_subtracted_are_told_once(tmp_path: Path, first: str, second: str) -> None:
+    """Of all women, then of all but one: never two numbers of a kind. A mean less a median is nothing, so both are told."""
+    shown = []
+    for lacking in (0, 1):
+        person = people(sex=lambda i: "F" if i < 80 else "M", race=lambda i, lacking=lacking: "a" if lacking <= i < 80 else "b")
+        site = hospital(tmp_path / str(lacking), person=person)
+        assert site.ask(f"SELECT {first} FROM person WHERE sex = 'F'").rows[0].values[0].value is not None
+        near = site.ask(f"SELECT {second} FROM person WHERE race = 'a'")
+        assert near.about
+        shown.append(not near.rows[0].values[0].suppressed)
+    sums = OF_VALUES[:2]
+    of_one_kind = first == second or (first in sums and second in sums)
+    assert shown == [not of_one_kind] * 2
+
+
+@pytest.mark.parametrize("measure", ["avg(weight)", "avg(age)", "median(weight)", "corr(weight, age)"])
+def test_values_in_a_stand_ins_table_do_not_tell_who_is_equal(tmp_path: Path, measure: str) -> None:
+    """All women, then all of race a: whether a mean is shown again, in the same words, tells of nobody whether she is of race a."""
+    shown = []
+    for lacking in (0, 1):
+        person = people(sex=lambda i: "F" if i < 80 else "M", race=lambda i, lacking=lacking: "a" if lacking <= i < 80 else "b")
+        site = hospital(tmp_path / str(lacking), person=person)
+        site.ask("SELECT count(*) FROM person WHERE sex = 'F'")
+        answers = [site.ask(f"SELECT {each} FROM person WHERE race = 'a'") for each in ("avg(weight)", measure)]
+        answers.append(site.ask(f"SELECT {measure} FROM person WHERE sex = 'F'"))
+        shown.append([not answer.rows[0].values[0].suppressed for answer in answers])
+    assert shown[0] == shown[1] == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("persons", "column"),
     [
