@@ -7,6 +7,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from twinpane_broker.aggregates.mean import Mean
 from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import Catalogue, Column
@@ -14,7 +15,7 @@ from twinpane_broker.errors import RefusalCode
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.plan import Group, Plan, split
-from twinpane_broker.question.predicates import AnyOf
+from twinpane_broker.question.predicates import AnyOf, leaves
 from twinpane_broker.release.release import Refusal, Release, Row
 from twinpane_broker.rules.policy import Rules
 
@@ -324,15 +325,21 @@ def _judge_row(
         if (row.about or value.about) and not of_values:
             verdict.faults += [f"{name}: {column.name} {fault}" for fault in _about(measure, value, row, values, told, earlier)]
             continue
-        number = _beside(measure, row, values, own, value.n) if row.about else expected(measure, row, values, own)
-        if row.about and value.about != (measure.kind == MeasureKind.sum):
+        near = of_values and not row.about and (value.n is None or value.within is not None)
+        if near:
+            number = _of_nearly_all(measure, row, values, own, value)
+        else:
+            number = _beside(measure, row, values, own, value.n) if row.about else expected(measure, row, values, own)
+        if value.about != ((row.about or near) and measure.kind == MeasureKind.sum):
             verdict.faults.append(f"{name}: {column.name} is marked, and is of its own values" if value.about else f"{name}: no mark")
-        if not row.about:
+        if not row.about and not near:
             verdict.sets.append(number.who)
+            if of_values and _tells_few(measure, values, own):
+                verdict.faults.append(f"{name}: {column.name} tells how many have a value, where a few lack one or nobody")
         if of_values:
             # A mean, a quantile and a correlation cannot be subtracted from each other.
-            told = "quantile of " if measure.kind == MeasureKind.quantile else ""
-            kind = told + " ".join(sorted(each for each in (measure.column, measure.other) if each))
+            of = "quantile of " if measure.kind == MeasureKind.quantile else ""
+            kind = of + " ".join(sorted(each for each in (measure.column, measure.other) if each))
             verdict.values.setdefault(kind, []).append(number.who)
         verdict.faults += [
             f"{name}: {column.name} {fault}" for fault in (*_differs(value, number), *_clipped(measure, value, values, rules))
@@ -369,11 +376,50 @@ def rows_beside(part: pd.DataFrame, persons: int, question: Question) -> list[in
     return list(dict.fromkeys(max(r, min(persons, r + base // 2)) for base in bases for r in [rounded(len(part), base)]))
 
 
+def _with_value(measure, part: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a value of each of a measure's columns."""
+    columns = [each for each in (measure.column, measure.other) if each]
+    return part[~np.logical_or.reduce([is_missing(part[each]) for each in columns])]
+
+
+def _lacking(measure, part: pd.DataFrame) -> int:
+    """How many persons of a cell have no value."""
+    return part[PERSON].nunique() - _with_value(measure, part)[PERSON].nunique()
+
+
+def _may_lack(measure, question: Question) -> bool:
+    """Whether values may be missing, by the catalogue."""
+    return any(column_of(each, question.catalogue).missing > 0 for each in (measure.column, measure.other) if each)
+
+
+def _tells_few(measure, part: pd.DataFrame, question: Question) -> bool:
+    """Whether it would tell of a few of a cell to say how many have a value; a condition may see to it that all have one."""
+    asked = {leaf.column for term in terms_of(question.plan.where) for leaf in leaves(term)}
+    sure = measure.column in asked or measure.other in asked
+    return _may_lack(measure, question) and not sure and _lacking(measure, part) < question.rules.threshold
+
+
+def _of_nearly_all(measure, row: Row, part: pd.DataFrame, question: Question, value: Value) -> Number:
+    """What may be told of values that few persons of a cell lack, or nobody: over about as many values as the cell's number says."""
+    most, have = question.rules.most_about, _with_value(measure, part)
+    who = frozenset(have[PERSON])
+    if not _may_lack(measure, question):
+        return hidden(who, "the catalogue says that nobody lacks a value")
+    if _lacking(measure, part) > most:
+        return hidden(who, "many lack a value")
+    if part[PERSON].nunique() - most < question.rules.threshold:
+        return hidden(who, "those with a value might be few")
+    if value.n is not None and not (value.within and value.within[0] <= len(have) <= value.within[1]):
+        return hidden(who, f"it is over {len(have)} values, and says {value.within}")
+    mean = measure if measure.kind != MeasureKind.sum else Mean(column=measure.column)
+    times = value.n if measure.kind == MeasureKind.sum else 1
+    numbers = [expected(mean, row, part, question, size) for size in coarse(have, question)]
+    return replace(numbers[0], allowed=frozenset(each * times for number in numbers for each in number.allowed), n=None)
+
+
 def _beside(measure, row: Row, part: pd.DataFrame, question: Question, shown: int | None) -> Number:
     """What may be told of a cell's own values, beside another set's persons. ``shown``: over how many the answer says that it is."""
-    columns = [each for each in (measure.column, measure.other) if each]
-    have = part[~np.logical_or.reduce([is_missing(part[name]) for name in columns])]
-    sizes = coarse(have, question)
+    sizes = coarse(_with_value(measure, part), question)
     n = shown if shown in sizes else sizes[0]
     number = expected(measure, row, part, question, n)
     return replace(number, n=n or None)

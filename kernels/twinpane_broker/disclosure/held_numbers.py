@@ -12,6 +12,7 @@ from typing import TypeVar, assert_never
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
+from twinpane_broker.aggregates.sums import OfSum, shown_mean
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
@@ -166,7 +167,7 @@ class Numbers:
         """Whether a cell beside a stand-in has so many persons even if it lacks as many of the stand-in's as it may.
 
         It follows from the stand-in alone. If the cell's own persons decided, whether a number is shown would tell of one person whether
-        he is in a cell that lacks one.
+        he is in a cell that lacks one. The same goes for those of a cell who have a value, where few lack one.
         """
         told = self.told(index)
         return told is not None and told.fewest >= needed
@@ -192,13 +193,20 @@ class Numbers:
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
             if spread is None or not measure.is_safe(spread, self.rules, knots):
                 return ABSENT
+            few_lack = self._few_lack(measure.column, index, spread)
+            if few_lack and not self._has_surely(index, measure.needs(self.rules)):
+                return ABSENT
             if not self._admitted(kind, measure.column, index, spread):
                 return ABSENT
-            shown = measure.number(spread, column, self.counter)
+            n, within = self._number_of_values(measure.column, index, spread)
+            if measure.tells_n and n is None:
+                return ABSENT
+            shown = measure.number(spread, column, self.coarse if few_lack else self.counter)
+            if few_lack and n is not None and isinstance(measure, OfSum):
+                shown = measure.from_mean(shown_mean(spread, column, self.coarse), n)
             return Value(
-                value=shown, n=self.counter.shown_rows(spread.who, spread.values), end=measure.end(shown, column, whole),
-                clipped=share(spread, lambda: index not in self._held_clipped(place, measure.column)),
-                within=self.counter.within(spread.who, spread.values),
+                value=shown, n=n, about=few_lack and measure.tells_n, end=measure.end(shown, column, whole), within=within,
+                clipped=share(spread, lambda: not few_lack and index not in self._held_clipped(place, measure.column)),
             )  # fmt: skip
 
         def beside(index: Index, cell: CellEvidence) -> Value:
@@ -206,7 +214,7 @@ class Numbers:
             # values of a near set too. How many values there are is told coarsely.
             spread, column = own(index, _at(cell.spreads, place))
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
-            if spread is None or not self._has_surely(index, measure.needs(self.rules)):
+            if spread is None or not self._has_surely(index, measure.needs(self.rules) + self._lacking(measure.column, index, spread)):
                 return ABSENT
             if not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
                 return ABSENT
@@ -278,14 +286,16 @@ class Numbers:
             pair = _at(cell.pairs, place)
             if pair is None or not measure.is_safe(pair, self.rules) or one_shows(index):
                 return ABSENT
+            if self._few_lack(name, index, pair) and not self._has_surely(index, measure.needs(self.rules)):
+                return ABSENT
             if not self._admitted(CORRELATIONS, name, index, pair):
                 return ABSENT
-            n = self.counter.shown_rows(pair.who, pair.values)
-            return Value(value=measure.number(pair, self.counter), n=n, within=self.counter.within(pair.who, pair.values))
+            n, within = self._number_of_values(name, index, pair)
+            return Value(value=measure.number(pair, self.counter), n=n, within=within)
 
         def beside(index: Index, cell: CellEvidence) -> Value:
             pair = _at(cell.pairs, place)
-            if pair is None or not self._has_surely(index, measure.needs(self.rules)):
+            if pair is None or not self._has_surely(index, measure.needs(self.rules) + self._lacking(name, index, pair)):
                 return ABSENT
             safe = count_is_safe(cell, self.rules) and measure.is_safe(pair, self.rules)
             if not safe or one_shows(index) or not self._is_placed(CORRELATIONS, index, pair.who, name):
@@ -296,8 +306,33 @@ class Numbers:
 
         return self._each(self.held_counts, number, beside)
 
+    def _number_of_values(self, columns: str, index: Index, part: Spread | Pair) -> tuple[int | None, tuple[int, int] | None]:
+        """How many values there are in a cell that has its own number of persons, and between which numbers; None if it may not be said."""
+        if not self._few_lack(columns, index, part):
+            return self.counter.shown_rows(part.who, part.values), self.counter.within(part.who, part.values)
+        if self.one_row_each:
+            cell = self.table.cell(index)
+            persons = self.counter.shown(cell.who, cell.persons)
+            return persons, self.counter.around(persons, self.rules.most_about)
+        n = self._values_beside(columns, index, part)
+        return n, self.coarse.within(part.who, part.values) if n is not None else None
+
+    def _few_lack(self, columns: str, index: Index, part: Spread | Pair) -> bool:
+        """Whether the persons with values equal those of the cell or are near them, where they may be others: both must look alike.
+
+        Then their number is not told, but the cell's, or a coarse one of values.
+        """
+        if not self._may_lack(columns):
+            return False
+        name, _ = self._named(index, meaning_of(self.bound, columns))
+        return self.table.size(index) - len(part.who) < self.beside.distance(name)
+
+    def _lacking(self, columns: str, index: Index, part: Spread | Pair) -> int:
+        """How many persons beside a stand-in's may lack a value, where it is few of them or none."""
+        return self.rules.most_about if self._few_lack(columns, index, part) else 0
+
     def _values_beside(self, column: str, index: Index, part: Spread | Pair) -> int | None:
-        """How many values there are, as it may be said beside a stand-in; None if it may not."""
+        """How many values there are, as it may be said beside other persons' number; None if it may not."""
         if self.one_row_each or not self._rows_admitted(index, part.who, part.values, part.most_values, column):
             return None
         return self.coarse.shown_rows(part.who, part.values) or None
@@ -336,6 +371,8 @@ class Numbers:
 
     def _values_admitted(self, columns: str, index: Index, part: Spread | Pair) -> bool:
         """Whether it admits their number, and the number of their values."""
+        if (columns, index) not in self._asked and self._few_lack(columns, index, part):
+            self._asked[columns, index] = self._has_surely(index, self.rules.threshold)
         if (columns, index) not in self._asked:
             others = part.who != self.table.cell(index).who
             admitted = not others or self.beside.admits(part.who, *self._named(index, meaning_of(self.bound, columns)))

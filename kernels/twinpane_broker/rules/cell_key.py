@@ -81,6 +81,11 @@ class Counter:
         fewest = shown - self._off if shown == middle else shown - self.rules.base // 2 - (self._off - self.row_base // 2)
         return max(fewest, 0), middle + self._off
 
+    def around(self, persons: int, fewer: int) -> tuple[int, int]:
+        """Between which numbers a part lies that lacks so many at most of some persons; of these the number is given as it is shown."""
+        off = self.rules.base // 2 + self._noise_off
+        return max(persons - off - fewer, 0), persons + off
+
     @property
     def _off(self) -> int:
         return self.row_base // 2 + self._noise_off
@@ -113,5 +118,5 @@ class CoarseCounter(Counter):
         """
         rounded = round_to(self.unrounded(who, count), self.row_base)
         most = rounded + self._off
-        fewest = persons - self.rules.base // 2 - self._noise_off - differ
-        return max(rounded, min(persons, most)), (max(rounded - self._off, fewest, 0), most)
+        fewest, _ = self.around(persons, differ)
+        return max(rounded, min(persons, most)), (max(rounded - self._off, fewest), most)
