@@ -50,12 +50,15 @@ def shortened(value: float, digits: int) -> frozenset[float]:
     return frozenset(0.0 if each == 0 else float(f"{each:.{digits - 1}e}") for each in near)
 
 
-def _means(mean: float, column: Column, rules: Rules, n: int) -> frozenset[float]:
-    """A mean at the digits of its size or of the span of the bounds, whichever are more, but no finer than any such n allows."""
+def _means(mean: float, column: Column, rules: Rules, n: int, known: bool) -> frozenset[float]:
+    """A mean at the digits of its size or of the span of the bounds, whichever are more, but no finer than any such n allows.
+
+    Where the number of values is known exactly, digits need not hide it.
+    """
     low, high = column.known_bounds
     places = max(rules.digits - round(math.log10(high - low)), rules.digits - 1 - math.floor(math.log10(abs(mean) or 1.0)))
     step = column.precision or (1.0 if column.type == "integer" else None)
-    if rules.base > 1:
+    if not known:
         fewest = max(rules.threshold, n - rules.base // 2)
         span = rules.digits - round(math.log10(high - low))
         places = span if step is None else min(places, math.floor(math.log10(fewest / step) + SLACK))
@@ -98,7 +101,7 @@ def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules
     each = have.groupby(PERSON)[measure.column]
     if each.size().max() > rules.dominance_one / 100 * len(values):
         return hidden(who, "one person has most of the values")
-    n = rounded(len(values), rules.base) if n is None else n
+    known, n = rules.base == 1 and n is None, rounded(len(values), rules.base) if n is None else n
     if measure.kind == MeasureKind.quantile:
         return _quantile(measure.percent, column, each, values, rules, n)
     if why := spread_out(each.sum().tolist(), rules):
@@ -106,9 +109,9 @@ def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules
     exact = [Fraction(value) for value in values]
     mean = sum(exact) / len(exact)
     if measure.kind == MeasureKind.mean:
-        return Number(who, _means(float(mean), column, rules, n), n=n)
+        return Number(who, _means(float(mean), column, rules, n, known), n=n)
     if measure.kind == MeasureKind.sum:
-        return Number(who, frozenset(each * n for each in _means(float(mean), column, rules, n)), n=n)
+        return Number(who, frozenset(each * n for each in _means(float(mean), column, rules, n, known)), n=n)
     if len(who) < rules.spread_persons:
         return hidden(who, "too few persons for a spread")
     variance = float(sum((value - mean) ** 2 for value in exact) / (len(exact) - 1))

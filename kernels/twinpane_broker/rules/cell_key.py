@@ -67,9 +67,7 @@ class Counter:
 
     def fewest(self, shown: int) -> int | None:
         """The fewest rows or values that a number as it is shown may stand for; None if it is exact."""
-        if self.rules.exact:
-            return None
-        return max(self.rules.threshold, shown - self._off)
+        return None if self.rules.exact else self._fewest(shown)
 
     def within(self, who: PersonSet, count: int) -> tuple[int, int] | None:
         """Between which numbers one of these persons' rows or values truly lies, by what is shown; None if it is as fine as of persons."""
@@ -85,6 +83,9 @@ class Counter:
         """Between which numbers a part lies that lacks so many at most of some persons; of these the number is given as it is shown."""
         off = self.rules.base // 2 + self._noise_off
         return max(persons - off - fewer, 0), persons + off
+
+    def _fewest(self, shown: int) -> int:
+        return max(self.rules.threshold, shown - self._off)
 
     @property
     def _off(self) -> int:
@@ -110,6 +111,10 @@ class CoarseCounter(Counter):
         """See Counter; None where no number is shown. Of the persons another number is shown, which tells nothing of these rows."""
         shown = self.shown_rows(who, count)
         return (shown - self._off, shown + self._off) if shown else None
+
+    def fewest(self, shown: int) -> int:
+        """See Counter; beside another set's number none is exact, and the digits of a mean must not tell how many values it is of."""
+        return self._fewest(shown)
 
     def rows_beside(self, persons: int, differ: int, who: PersonSet, count: int) -> tuple[int, tuple[int, int]]:
         """A number of these persons' rows beside a stand-in's number of persons as it is shown, and between which numbers it truly lies.

@@ -94,6 +94,20 @@ def test_digits_of_a_mean_are_no_continued_fraction(tmp_path: Path) -> None:
     assert 307 % guess != 0 or guess == 1
 
 
+def test_digits_of_a_mean_beside_a_mark_do_not_tell_how_many(tmp_path: Path) -> None:
+    """Where counts are exact too: of 59 or 60 persons beside a number that is about, a third digit would fit one number only (GRIM)."""
+    for lacking in (0, 1):
+        person = people(
+            sex=lambda i: "F" if i < 60 else "M", race=lambda i, n=lacking: "a" if n <= i < 60 else "b", age=lambda i: 3 + i % 7
+        )
+        site = hospital(tmp_path / str(lacking), EXACT, person=person)
+        site.ask("select count(*) from person where sex = 'F'")
+        (row,) = site.ask("select avg(age) from person where race = 'a'").rows
+        assert row.about
+        assert row.values[0].value is not None
+        assert row.values[0].value == round(row.values[0].value, 1)
+
+
 def test_an_exact_mean_beside_a_count_gives_back_no_person(tmp_path: Path) -> None:
     """An exact mean beside a count does not give back a person.
 
