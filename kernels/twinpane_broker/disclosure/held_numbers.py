@@ -21,14 +21,13 @@ from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
 from twinpane_broker.memory import Totals
-from twinpane_broker.question.normal_form import terms_of
-from twinpane_broker.question.predicates import Missing, Not, Range
 from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is_safe
 
 from .beside import Beside
 from .clipped_share import Band, clipped_hides, clipped_share, number_is_asked
+from .missing_values import may_lack
 from .set_names import DIGEST, meaning_of
 
 ABSENT = Value()
@@ -322,7 +321,7 @@ class Numbers:
 
         Then their number is not told, but the cell's, or a coarse one of values.
         """
-        if not self._may_lack(columns):
+        if not may_lack(self.bound, columns):
             return False
         name, _ = self._named(index, meaning_of(self.bound, columns))
         return self.table.size(index) - len(part.who) < self.beside.distance(name)
@@ -342,23 +341,13 @@ class Numbers:
 
         What is told of values is placed beside what was told of any column's: two may carry one value, as kilograms and pounds do.
         """
-        of = meaning_of(self.bound, columns) if self._may_lack(columns) else ""
+        of = meaning_of(self.bound, columns) if may_lack(self.bound, columns) else ""
         if (kind, of, index) not in self._placed:
             name, totals = self._named(index, of)
             self._placed[kind, of, index] = self.beside.places(who, name, kind, totals).admitted
             if self._placed[kind, of, index]:
                 self.values.setdefault(kind, []).append(who)
         return self._placed[kind, of, index]
-
-    def _may_lack(self, columns: str) -> bool:
-        """Whether rows may have no value of these columns, by catalogue and question: then who has one is another set than the cell.
-
-        If the data decided, what is told twice of a set would tell whether anybody in it lacks a value.
-        """
-        terms = terms_of(self.bound.plan.where)
-        sure = {term.column for term in terms if isinstance(term, Range)}
-        sure |= {term.term.column for term in terms if isinstance(term, Not) and isinstance(term.term, Missing)}
-        return any(self.bound.column(column).missing > 0 for column in columns.split() if column not in sure)
 
     def _named(self, index: Index, of: str) -> tuple[bytes, Totals]:
         """The name of those persons of a cell of whom something is told, and the names of the same of its totals; ``of`` nothing: all."""
