@@ -534,7 +534,7 @@ def _class_disclosure(answer: Release, question: Question, parts: list[pd.DataFr
     """Along a sensitive dimension or bins, a group of whom nearly all hold one category does not show it.
 
     What the catalogue publishes is no news: a table of one dimension over everybody, and a category that nearly all rows hold anyway,
-    as long as it leaves enough persons of the group. Where persons are in several categories, only that one is told.
+    as long as it leaves enough persons of the group. Nor is a routine test. Where persons are in several categories, only that one is told.
     """
     rules, plan = question.rules, question.plan
     about_everybody = plan.where is None and not plan.joins
@@ -568,6 +568,8 @@ def _class_disclosure(answer: Release, question: Question, parts: list[pd.DataFr
                     and _published(answer.rows[at].key[place], column) * 100 > rules.class_share
                     and len(whole) - len(who) >= rules.threshold
                 ):
+                    continue
+                if not binned and column.are_routine([answer.rows[at].key[place].value]):
                     continue
                 if answer.rows[at].persons is not None:
                     faults.append(f"class disclosure: {len(who)} of {len(whole)} hold one category of {group.column}, which is shown")

@@ -113,6 +113,7 @@ def _catalogue(random: Random, persons: int, missing: float, rare: float) -> Cat
     # A catalogue that says nothing of missing values, though there are some: they belong to the other codes then, or outside.
     said = random.choice((missing, missing, 0.0))
     sensitive = random.random() < 0.5
+    tests = tuple(code.model_copy(update={"routine": random.random() < 0.3}) for code in _codes(TESTS, 0.02))
     return Catalogue(
         site="north",
         snapshot="2026-10",
@@ -148,7 +149,7 @@ def _catalogue(random: Random, persons: int, missing: float, rare: float) -> Cat
                 columns=(
                     Column(name="patient", type="integer", role="key", references="person.person_id"),
                     Column(name="visit_id", type="integer", role="key", references="visit.visit_id"),
-                    Column(name="test", type="integer", role="dimension", codes=_codes(TESTS, 0.02), missing=said),
+                    Column(name="test", type="integer", role="dimension", codes=tests, missing=said),
                     Column(name="value", type="double", role="measure", bounds=(-10, 20), missing=said),
                     Column(name="dose", type="double", role="measure", bounds=(0, 50)),
                 ),

@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Code
 from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.class_conditions import tells_of_class
 from twinpane_broker.check.resolve import check
 from twinpane_broker.disclosure.conditions import conditions_are_safe, published
 from twinpane_broker.errors import RefusalCode, Refused
@@ -16,6 +17,7 @@ from twinpane_broker.question.normal_form import denied, plain, terms_of, ways
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Not, Predicate, Range
 from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker.sql import parse_sql
 from unit.broker_world import CATALOGUE, TEN_FIVE, World, bound_to, one_row_each, people, some, visits
 from unit.measure_slowly import holds, rows_of
 from unit.test_broker_measure import CATALOGUE as SMALL
@@ -227,6 +229,60 @@ def test_a_condition_on_events_discloses_a_class_too(tmp_path: Path) -> None:
     joined = "select count(distinct v.person_id) from visit v join person p on v.person_id = p.person_id where "
     assert withheld(world.ask(joined + "race = 'a' and ward = 'icu'"))
     assert isinstance(world.ask(joined + "race = 'b' and ward = 'icu'"), Release)
+
+
+def with_routine_wards(*wards: str) -> Catalogue:
+    """The catalogue where to have been on one of these wards is as routine as a blood test."""
+    visit = CATALOGUE.known_table("visit")
+    ward = visit.known_column("ward")
+    made = ward.model_copy(update={"codes": tuple(code.model_copy(update={"routine": code.value in wards}) for code in ward.codes)})
+    columns = tuple(made if column.name == "ward" else column for column in visit.columns)
+    tables = (visit.model_copy(update={"columns": columns}) if table.name == "visit" else table for table in CATALOGUE.tables)
+    return CATALOGUE.model_copy(update={"tables": tuple(tables)})
+
+
+OF_RACE_A = "from person p join visit v on v.person_id = p.person_id where race = 'a' and "
+CHOSEN = "select count(*) from person where race = 'a' and person_id "
+
+
+@pytest.mark.slow
+def test_nearly_all_of_a_group_may_have_had_a_routine_test(tmp_path: Path) -> None:
+    """That nearly all of a group had a routine test discloses no class, however a question asks for it. What came out, and that they had
+    none, or it or something else, still does."""
+    rows = [{"person_id": i, "ward": ward} for i in range(1000) for ward in ("icu", "day") if ward == "day" or i % 60]
+    world = World(tmp_path, catalogue=with_routine_wards("icu"), visit=visits(rows))
+    assert isinstance(world.ask(f"select avg(lactate) {OF_RACE_A} ward = 'icu'"), Release)
+    assert isinstance(world.ask(f"{CHOSEN} in (select person_id from visit where ward = 'icu')"), Release)
+    with_first = "with f as (select person_id, min(day) as day from visit where ward = 'icu' group by person_id) "
+    assert isinstance(
+        world.ask(f"{with_first} select count(*) from person p join f on f.person_id = p.person_id where race = 'a'"), Release
+    )
+    for place, other in enumerate((CATALOGUE, with_routine_wards("er", "day"))):
+        (tmp_path / str(place)).mkdir()
+        strict = World(tmp_path / str(place), catalogue=other, visit=visits(rows))
+        assert withheld(strict.ask(f"select avg(lactate) {OF_RACE_A} ward = 'icu'"))
+        assert withheld(strict.ask(f"{CHOSEN} in (select person_id from visit where ward = 'icu')"))
+
+
+@pytest.mark.slow
+def test_a_routine_test_s_result_or_absence_is_still_a_class(tmp_path: Path) -> None:
+    """That nearly all of a group had no routine test, or two of them, tells of its persons."""
+    rows = [{"person_id": i, "ward": ward} for i in range(1000) for ward in ("icu", "day", "day") if ward == "day" or i % 30 == 1]
+    world = World(tmp_path, catalogue=with_routine_wards("icu", "day"), visit=visits(rows))
+    assert isinstance(world.ask(f"{CHOSEN} in (select person_id from visit where ward = 'day')"), Release)
+    assert withheld(world.ask(f"{CHOSEN} in (select person_id from visit where ward = 'day' group by person_id having count(*) >= 2)"))
+    rows = [{"person_id": i, "ward": "icu" if i % 30 == 3 or i % 3 else "er"} for i in range(1000)]
+    (other := tmp_path / "other").mkdir()
+    world = World(other, catalogue=with_routine_wards("icu"), visit=visits(rows))
+    assert withheld(world.ask(f"{CHOSEN} not in (select person_id from visit where ward = 'icu')"))
+
+
+def test_a_list_with_a_code_that_is_not_routine_is_judged() -> None:
+    """A routine test or something else is no routine test."""
+    bound = check(parse_sql(f"select count(*) {OF_RACE_A} ward = 'icu'", catalogue := with_routine_wards("icu")), catalogue)
+    assert not tells_of_class(In(column="visit.ward", codes=("icu",)), bound)
+    assert tells_of_class(In(column="visit.ward", codes=("icu", "er")), bound)
+    assert tells_of_class(Not(term=In(column="visit.ward", codes=("icu",))), bound)
 
 
 ORDINARY = [

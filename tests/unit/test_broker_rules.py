@@ -201,6 +201,14 @@ def test_a_dimension_that_is_not_sensitive_has_no_class() -> None:
     assert not disclosed(bound, {(0,): 970, (1,): 30})
 
 
+def test_a_routine_test_is_no_class() -> None:
+    """Nearly all of a group had it: that may be shown. That they had another one may not."""
+    catalogue = catalogue_with(codes=(Code(value=True, share=0.5, routine=True), Code(value=False, share=0.5)))
+    bound = bound_to("select smoker, count(*) from person where sex = 'F' group by smoker", catalogue)
+    assert not disclosed(bound, {(0,): 970, (1,): 30})
+    assert disclosed(bound, {(0,): 30, (1,): 970}) == {(0,), (1,)}
+
+
 def test_a_category_common_by_the_catalogue_is_seldom_news() -> None:
     """97 % do not smoke. Of 1000 women, 960 non-smokers may be shown, but neither 995 nor 1000."""
     catalogue = catalogue_with(codes=(Code(value=True, share=0.03), Code(value=False, share=0.97)))

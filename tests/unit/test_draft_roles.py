@@ -293,3 +293,23 @@ def test_ages_are_not_sensitive_as_measures_either(metro):
 @pytest.mark.parametrize("name", ["race", "ethnicity_concept_id", "condition_concept_id", "condition_name", "smoker", "measurement_name"])
 def test_all_else_is_drafted_as_sensitive(name):
     assert names.sensitive(name)
+
+
+@pytest.mark.slow
+def test_only_tests_that_many_persons_have_are_drafted_routine(tmp_path):
+    """A test that one person in five has is routine, under its code and its name; a rarer test, a drug or a diagnosis never is."""
+    rows = [(i, code, name) for i in range(N) for code, name, every in ((1, "sodium", 4), (2, "hiv load", 6)) if i % every == 0]
+    rows += [(i, 3, "weight") for i in range(0, N, 2)]
+    pd.DataFrame({"person_id": range(N), "sex": ["F", "M"] * (N // 2)}).to_parquet(tmp_path / "person.parquet")
+    for table in ("measurement", "condition"):
+        frame = pd.DataFrame(rows, columns=["person_id", f"{table}_concept_id", f"{table}_name"])
+        frame.to_parquet(tmp_path / f"{table}.parquet")
+    pd.DataFrame({"concept_id": [1, 2, 3], "concept_name": ["Na", "HIV", "kg"]}).to_parquet(tmp_path / "concept.parquet")
+    catalogue = _draft(tmp_path).catalogue
+
+    def routine(table, column):
+        return [code.value for code in catalogue.table(table).column(column).codes if code.routine]
+
+    assert routine("measurement", "measurement_concept_id") == [1, 3]
+    assert routine("measurement", "measurement_name") == ["sodium", "weight"]
+    assert routine("condition", "condition_concept_id") == routine("condition", "condition_name") == routine("person", "sex") == []

@@ -4,6 +4,7 @@ The catalogue is public to the project, so everything in it has passed the discl
 than the threshold hold are not listed. Knots are rounded quantiles and never extremes.
 """
 
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Self
@@ -50,6 +51,9 @@ class Code(Closed):
     value: CodeValue
     label: Text = ""
     share: Share
+    routine: bool = Field(default=False, exclude_if=lambda routine: not routine)
+    """Of a test: whether so many persons have it that nearly all of a group may have it too, without disclosing a class. Who has it, and
+    what came out, acquaintances still do not know."""
 
 
 class Given(Closed):
@@ -105,6 +109,10 @@ class Column(Closed):
         if self.bounds is None:
             raise ValueError(f"{self.name} is no measure and has no bounds")
         return self.bounds
+
+    def are_routine(self, codes: Iterable[CodeValue]) -> bool:
+        """Whether each of these codes is a routine test."""
+        return {code.value for code in self.codes if code.routine}.issuperset(codes)
 
     @property
     def measured(self) -> bool:

@@ -58,6 +58,8 @@ def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
             continue
         for cell in line.shown:
             part = table.size(cell)
+            if _is_routine(cell[line.axis], axis, column):
+                continue
             if class_rule(part, group, rules) or (rows and class_rule(table.cell(cell).rows, rows, rules)):
                 continue
             knots = bound.knots_of(axis.column, table.kept, cell) if axis.width is not None else ()
@@ -67,6 +69,11 @@ def classes(table: Table, bound: ResolvedPlan, rules: Rules) -> Iterator[Class]:
             if (usual and (in_bin or group - part >= rules.threshold)) or _goes_with(cell, line, table, bound):
                 continue
             yield Class(cell, line, group, line.shown if table.adds_up(line) else (cell,))
+
+
+def _is_routine(place: int, axis: Axis, column: Column) -> bool:
+    """Whether a category is a routine test, of which to have had it tells nothing."""
+    return place < len(axis.values) and not (axis.arms or _is_binned(axis)) and column.are_routine((axis.values[place],))  # type: ignore[arg-type]  # bins of dates have a bin
 
 
 def _goes_with(cell: Index, line: Line, table: Table, bound: ResolvedPlan) -> bool:

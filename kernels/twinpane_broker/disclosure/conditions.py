@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.class_conditions import tells_of_class
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.check.secret_conditions import is_mixed
 from twinpane_broker.evidence.evidence import Condition, Evidence
@@ -74,14 +75,14 @@ def _discloses(place: int, bound: ResolvedPlan, evidence: Evidence, rules: Rules
     """Whether a condition on a sensitive dimension discloses a class: too large a share of the persons for whom all other conditions hold.
 
     If the condition allows several codes, only the commonest among those persons counts: that everybody holds one of five codes is no
-    class. A condition about everybody is no news, since the catalogue publishes the shares. A code to which the catalogue gives more
-    than ``class_share`` of all rows is no news either, unless fewer than the threshold lack it. If conditions on events are not
-    measured, the group counted here is larger than the real one.
+    class. To have had a routine test is none either. A condition about everybody is no news, since the catalogue publishes the shares. A
+    code to which the catalogue gives more than ``class_share`` of all rows is no news either, unless fewer than the threshold lack it.
+    If conditions on events are not measured, the group counted here is larger than the real one.
     """
     condition = evidence.conditions[place]
     if condition.of_class:
         return _discloses_events(place, bound, evidence, rules)
-    if condition.term is None or not _is_sensitive(condition.term, bound) or _about_everybody(bound):
+    if condition.term is None or not tells_of_class(condition.term, bound) or _about_everybody(bound):
         return False
     group = len(_others(place, bound, evidence))
     part = evidence.persons if condition.commonest is None else min(evidence.persons, condition.commonest)
@@ -114,10 +115,6 @@ def _others(place: int, bound: ResolvedPlan, evidence: Evidence) -> PersonSet:
 def _is_about(leaf: Leaf, table: str, bound: ResolvedPlan) -> bool:
     """Whether a comparison reads a column of a table, by itself or in a difference of dates."""
     return any(split(column)[0] == table for column in bound.read_by(leaf.column))
-
-
-def _is_sensitive(term: Predicate, bound: ResolvedPlan) -> bool:
-    return any(isinstance(leaf, In) and bound.column(leaf.column).sensitive for leaf in leaves(term))
 
 
 def _about_everybody(bound: ResolvedPlan) -> bool:

@@ -90,7 +90,7 @@ def _draft(
     tables = []
     for table in with_key:
         try:
-            drafted, said = _draft_table(opened, Context(table, key, population.name, keys, rules.threshold, base), sampled)
+            drafted, said = _draft_table(opened, Context(table, key, population.name, keys, rules.threshold, base, sampled))
         except duckdb.Error as error:
             drafted, said = None, [unread_table(table, error)]
         notes += said
@@ -149,7 +149,7 @@ def _sample_persons(connection: duckdb.DuckDBPyConnection, population: SourceTab
     return sampled
 
 
-def _draft_table(opened: Source, context: Context, sampled: int) -> tuple[Table | None, list[str]]:
+def _draft_table(opened: Source, context: Context) -> tuple[Table | None, list[str]]:
     connection, table, threshold = opened.connection, context.table, context.threshold
     sample_rows(connection, table, context.person_key, "rows_of_table")
     try:
@@ -162,7 +162,7 @@ def _draft_table(opened: Source, context: Context, sampled: int) -> tuple[Table 
             columns = concept_labels(columns, _vocabulary(opened, columns))
         except duckdb.Error as error:
             notes.append(f"concept: codes are drafted without their names, as it cannot be read ({str(error).splitlines()[0][:200]})")
-        shares = rows_per_person(evidence.rows_per_person(), sampled, threshold, context.base)
+        shares = rows_per_person(evidence.rows_per_person(), context.persons, threshold, context.base)
         return Table(name=table.name, person_key=context.person_key, columns=tuple(columns), rows_per_person=shares), notes
     finally:
         connection.execute("drop table rows_of_table")

@@ -20,6 +20,8 @@ NUMBER_COVERED = 0.9
 """The share of rows that the listed codes must make up; below it a text is free text and a number is a measure."""
 ALONE = 0.9
 """Whole numbers of which this share belongs to one person only are an identifier, whatever its name."""
+ROUTINE = 0.2
+"""The least share of persons with a test that is routine: it was done for this many, so that it says little of each."""
 _TOO_MANY = 50
 DATES = (ColumnType.date, ColumnType.timestamp)
 NUMBERS = (ColumnType.integer, ColumnType.double)
@@ -47,6 +49,8 @@ class Context:
     keys: Collection[tuple[str, str]]
     threshold: int
     base: int
+    persons: int
+    """All whose rows are looked at, with or without one in this table."""
 
 
 def draft_columns(context: Context, evidence: Evidence) -> tuple[list[Column], list[str]]:
@@ -165,17 +169,24 @@ def _limits(name: str, kind: ColumnType) -> tuple[float, float]:
 
 def dimension(name: str, kind: ColumnType, missing: float, codes: Codes, context: Context) -> Column:
     """A dimension with the codes that enough persons hold, and what share of rows holds others."""
-    listed, sensitive = listed_codes(codes, context.base, context.threshold), names.sensitive(name)
+    tested = context.persons if names.of_tests(name) else 0
+    listed, sensitive = listed_codes(codes, context.base, context.threshold, tested), names.sensitive(name)
     others = 0.0
     if codes.rest >= context.threshold:
         others = max(rounding.share(codes.persons - sum(c.weight for c in codes.listed), codes.persons, context.base), 0.001)
     return Column(name=name, type=kind, role=Role.dimension, missing=missing, sensitive=sensitive, codes=listed, others=others)
 
 
-def listed_codes(codes: Codes, base: int, threshold: int) -> tuple[Code, ...]:
-    """The codes with rounded shares. If fewer persons than the threshold hold other codes, the shares do not tell of these."""
+def listed_codes(codes: Codes, base: int, threshold: int, tested: int = 0) -> tuple[Code, ...]:
+    """The codes with rounded shares. If fewer persons than the threshold hold other codes, the shares do not tell of these.
+
+    If the codes are of tests, those that many of the ``tested`` persons have are routine.
+    """
     whole = codes.persons if codes.rest >= threshold else sum(c.weight for c in codes.listed)
-    return tuple(Code(value=c.value, share=rounding.share(c.weight, whole, base)) for c in codes.listed)
+    return tuple(
+        Code(value=c.value, share=rounding.share(c.weight, whole, base), routine=rounding.share(c.persons, tested, base) >= ROUTINE)
+        for c in codes.listed
+    )
 
 
 def measure(name: str, kind: ColumnType, missing: float, numbers: Numbers) -> Column:

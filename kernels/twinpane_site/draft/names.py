@@ -23,6 +23,7 @@ _NUMBERING = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _SUFFIXES = ("_source_concept_id", "_source_value", "_concept_id", "_source_name", "_name", "_code", "_label", "_group", "_band")
+_TESTS = {"measurement", "lab", "lab_test", "test", "analyte"}
 _PLAIN = {"gender", "age", "unit", "visit", "period"}
 _SAME = {"sex": "gender", "year_of_birth": "age"}
 
@@ -91,6 +92,11 @@ def sensitive(name: str) -> bool:
     Not for sex and age, which acquaintances know. Not for how a record came about: its type, its unit, the kind of visit.
     """
     return stem(name) not in _PLAIN and not name.endswith(("_type_concept_id", "_type"))
+
+
+def of_tests(name: str) -> bool:
+    """Does it say which test was done? To have been tested tells less than what was found, given or asked."""
+    return stem(name) in _TESTS
 
 
 def ends_after(column: str, columns: Collection[str]) -> str | None:

@@ -6,7 +6,7 @@ catalogue must not say that a disease always comes with one sex.
 
 from collections.abc import Mapping, Sequence
 
-from twinpane_broker import Code, CodeValue, Column, Given, Role
+from twinpane_broker import CodeValue, Column, Given, Role
 
 from . import names, rounding
 from .evidence import Evidence
@@ -43,7 +43,7 @@ def concept_labels(columns: Sequence[Column], labels: Mapping[CodeValue, str]) -
     def labelled(column: Column) -> Column:
         if column.role is not Role.dimension or not names.concept(column.name):
             return column
-        codes = tuple(Code(value=c.value, share=c.share, label=c.label or labels.get(c.value, "")[:300]) for c in column.codes)
+        codes = tuple(c.model_copy(update={"label": c.label or labels.get(c.value, "")[:300]}) for c in column.codes)
         return column.model_copy(update={"codes": codes})
 
     return [labelled(c) for c in columns]
@@ -61,9 +61,7 @@ def _labelled(root: Column, other: Column) -> Column:
     if other.follows != root.name or other.name.endswith("_id") or "source" in other.name:
         return root
     label = {g.code: str(g.value)[:300] for g in other.given}
-    return root.model_copy(
-        update={"codes": tuple(Code(value=c.value, share=c.share, label=c.label or label.get(c.value, "")) for c in root.codes)}
-    )
+    return root.model_copy(update={"codes": tuple(c.model_copy(update={"label": c.label or label.get(c.value, "")}) for c in root.codes)})
 
 
 def _by_subject(column: Column, subject: Column, evidence: Evidence) -> Column:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.class_conditions import asks_for_code, tells_of_class
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.index.streams import persons_of
 from twinpane_broker.engine.sql.runner import Runner
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.evidence.evidence import Condition
-from twinpane_broker.question.cohort import Cohort, Event, Step
-from twinpane_broker.question.predicates import In, leaves
+from twinpane_broker.question.cohort import Cohort, Happened, Step, Times
 
 
 def persons_of_cohort(bound: ResolvedPlan, store: Store, runner: Runner) -> PersonSet | None:
@@ -42,9 +42,10 @@ def _asked(cohort: Cohort, bound: ResolvedPlan, store: Store, runner: Runner) ->
 
 
 def _is_sensitive(step: Step, bound: ResolvedPlan) -> bool:
-    return any(tells_of_class(criterion.event, bound) for criterion in step.criteria if criterion.kind == "happened")
+    happened = [criterion for criterion in step.criteria if isinstance(criterion, Happened)]
+    return any((tells_of_class if _requires(step, one) else asks_for_code)(one.event.where, bound) for one in happened)
 
 
-def tells_of_class(event: Event, bound: ResolvedPlan) -> bool:
-    """Whether to learn that nearly all of a group have such an event would tell of its persons."""
-    return any(isinstance(leaf, In) and bound.column(leaf.column).sensitive for leaf in leaves(event.where))
+def _requires(step: Step, happened: Happened) -> bool:
+    """Whether a step requires an event, and no more: not two, nor none."""
+    return not step.exclude and happened.times is Times.at_least and happened.count == 1

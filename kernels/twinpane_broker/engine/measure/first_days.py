@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from twinpane_broker.catalogue.catalogue import Table
 from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.class_conditions import tells_of_class
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.engine.store.facts import MeasureFacts, TableFacts
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.evidence.evidence import Condition
 
-from .cohort_sets import tells_of_class
 from .leaf_sets import LeafSets
 
 
@@ -36,4 +36,6 @@ def _measures(table: Table, size: int) -> tuple[MeasureFacts, ...]:
 def conditions_of_firsts(bound: ResolvedPlan, population: PersonSet, sets: LeafSets) -> Iterator[Condition]:
     """That a person has such an event, as a condition by itself: the same as an event that a cohort requires."""
     for table, first in bound.firsts.items():
-        yield Condition(None, population & sets.present(table), terms=0, of_class=tells_of_class(first.event, bound), implied_by=table)
+        yield Condition(
+            None, population & sets.present(table), terms=0, of_class=tells_of_class(first.event.where, bound), implied_by=table
+        )
