@@ -39,6 +39,7 @@ MEASURES = [
     "avg(datediff('day', day, day))",
     "100.0 * count(distinct person_id) / sum(count(distinct person_id)) over ()",
     "100 * count(distinct person_id) / sum(count(distinct person_id)) over ()",
+    "count(*) * 100.0 / sum(count(*)) over ()",
 ]
 GROUPS = [
     *("sex", "race", "p.race", "floor(age / 10) * 10", "age // 5 * 5", "10 * floor(age / 10.0)", "date_trunc('month', day)"),

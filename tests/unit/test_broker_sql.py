@@ -188,7 +188,7 @@ CONSTRUCTS = {
     "EXPLAIN": ("explain analyze select count(*) from person", "Write one SELECT"),
     "label": ('select count(*) as "a<b" from person', "letters, digits and underscores"),
     "OFFSET": ("select sex, count(*) from person group by sex offset 1", ".frame()"),
-    "share": ("select sex, 100.0 * count(*) / sum(count(*)) over () from person group by sex", "count(distinct person_id)"),
+    "share": ("select ward, 100.0 * count(*) / sum(count(*)) over () from visit group by ward", "count(distinct person_id)"),
     "Shares and CUBE": (
         "select sex, 100.0 * count(distinct person_id) / sum(count(distinct person_id)) over () from person group by cube (sex)",
         "query of their own",

@@ -49,6 +49,7 @@ ASKED = [
     "select corr(age, weight) from person",
     "select sex, 100.0 * count(distinct person_id) / sum(count(distinct person_id)) over () from person group by sex",
     "select sex, (100 * count(distinct person_id)) / sum(count(distinct person_id)) over (partition by sex) s from person group by 1",
+    "select sex, count(distinct person_id) * 100.0 / sum(count(distinct person_id)) over () from person group by sex",
     "select sex, race, count(*) from person group by cube (sex, race)",
     "select sex, count(*) from person group by rollup (1)",
     "select sex, count(*) from person group by grouping sets ((), (sex))",

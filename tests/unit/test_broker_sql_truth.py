@@ -383,6 +383,40 @@ REFUSED = {
 }  # fmt: skip
 
 
+ROWS_OF_PERSONS = [
+    "select gender_concept_id, 100.0 * count(*) / sum(count(*)) over () as percent from person group by 1",
+    "select gender_concept_id, round(count(1) * 100.0 / sum(count(1)) over (), 1) as percent from person group by 1",
+    "select gender_concept_id, 100 * count(person_id) / sum(count(person_id)) over () as percent from person group by 1",
+    "select gender_concept_id, 100.0 * count(*) / sum(count(*)) over () as percent from (select * from person) p group by 1",
+    "select gender_concept_id, 100.0 * count(*) / sum(count(*)) over () as percent from person where person_id in "
+    "(select person_id from condition_occurrence) group by 1",
+]  # fmt: skip
+ROWS_OF_EVENTS = [
+    "select condition_concept_id, 100.0 * count(*) / sum(count(*)) over () from condition_occurrence group by 1",
+    "select gender_concept_id, 100.0 * count(*) / sum(count(*)) over () from person p join condition_occurrence o "
+    "on o.person_id = p.person_id group by 1",
+    "select condition_concept_id, 100.0 * count(*) / sum(count(*)) over () from (select * from condition_occurrence) c group by 1",
+    "select gender_concept_id, 100.0 * count(weight) / sum(count(weight)) over () from person group by 1",
+    "select gender_concept_id, 100.0 * count(*) / sum(count(distinct person_id)) over () from person group by 1",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("sql", ROWS_OF_PERSONS)
+def test_a_share_of_rows_of_persons_is_one_of_persons(sql: str) -> None:
+    """Where everybody has one row, count(*) over its sum is the share of persons."""
+    (measure,) = parse_sql(sql, LABELLED).measures
+    assert (measure.kind, measure.within) == ("share", ())
+
+
+@pytest.mark.parametrize("sql", ROWS_OF_EVENTS)
+def test_a_share_of_rows_of_events_is_refused(sql: str) -> None:
+    """Rows of events are not persons, nor are those with a value; and without a catalogue nobody knows."""
+    with pytest.raises(Refused, match="A share is written in one way"):
+        parse_sql(sql, LABELLED)
+    with pytest.raises(Refused, match="A share is written in one way"):
+        parse_sql(ROWS_OF_PERSONS[0], None)
+
+
 def test_a_share_may_be_within_what_a_person_has_several_of() -> None:
     """Women and men of each condition: the sum goes over gender alone, of which everybody has one."""
     tables = tuple(

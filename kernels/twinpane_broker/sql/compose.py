@@ -19,7 +19,7 @@ from .frame import Frame
 from .from_where import frame_of
 from .members import Members, cohort_of
 from .only_rows import of_one_condition, refuse_own_groups
-from .refusals import HAVING, ONE_VALUE, PERSONS, QUALIFY, RANKED, ROWS, SHARE_OF_ROWS, TOTALS, reason_of
+from .refusals import HAVING, ONE_VALUE, PERSONS, QUALIFY, RANKED, ROWS, SHARE, SHARE_OF_ROWS, TOTALS, reason_of
 from .said import (
     Aggregate,
     Between,
@@ -27,6 +27,7 @@ from .said import (
     Compared,
     Condition,
     Constant,
+    Days,
     Every,
     Everything,
     Extreme,
@@ -70,7 +71,7 @@ def compose(query: Query, catalogue: Catalogue | None) -> Plan:
     if loose := [item for item in items if isinstance(item, Group) and _bare(item) not in bare]:
         raise Refused(f"{loose[0].column} is selected but not in GROUP BY: write GROUP BY {loose[0].column}.")
     refuse_own_groups(said, frame, groups)
-    _shares_are_within(query, groups, scope)
+    _shares_are_within(query, groups, frame)
     margins = _margins(query, groups)
     if margins and any(measure.takes_within for measure in measures):
         raise Refused("Shares and CUBE in one query: sum(…) OVER () would add the totals up again. Ask for totals in a query of their own.")
@@ -250,13 +251,16 @@ def _once(groups: list[Group]) -> list[Group]:
     return list(found.values())
 
 
-def _shares_are_within(query: Query, groups: tuple[Group, ...], scope: Scope) -> None:
+def _shares_are_within(query: Query, groups: tuple[Group, ...], frame: Frame) -> None:
     """Refuse a share whose PARTITION BY names what is not grouped exactly so, or whose text says more than persons of a whole.
 
     Summed over cells, persons who are in several cells count several times; the plan's share counts them once.
     """
+    scope = frame.scope
     shares = [item.what for item in query.items if isinstance(item.what, Aggregate) and item.what.kind is MeasureKind.share]
     for share in shares:
+        if share.of_rows and not _one_row_each(share.column, frame):
+            raise Refused(SHARE)
         within = [_group(split_, scope) for split_ in share.within]
         for part in within:
             if [group for group in map(_bare, groups) if group.column == part.column] != [part]:
@@ -267,6 +271,16 @@ def _shares_are_within(query: Query, groups: tuple[Group, ...], scope: Scope) ->
                 table = scope.known_table(split(column)[0])
                 if _bare(group) not in within and table is not None and len(table.rows_per_person) > 2:
                     raise Refused(SHARE_OF_ROWS.format(column=group.column, table=table.name))
+
+
+def _one_row_each(counted: Name | Days | None, frame: Frame) -> bool:
+    """Whether the rows that are counted are persons: those of a table of persons, not of their events."""
+    if isinstance(counted, Name) and not _never_null(counted, frame.scope):
+        return False
+    catalogue, tables = frame.scope.catalogue, [frame.scope.known_table(name) for name in frame.tables]
+    return catalogue is not None and all(
+        table is not None and catalogue.home(table) is None and len(table.rows_per_person) <= 2 for table in tables
+    )
 
 
 def _having(query: Query, measures: list[Measure], items: list[Part], scope: Scope) -> list[tuple[Measure, str, float]]:

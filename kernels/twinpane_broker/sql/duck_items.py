@@ -28,6 +28,7 @@ from .said import (
     Term,
     Value,
     What,
+    share_of,
 )
 
 Conditions = Callable[[Node], Condition]
@@ -342,18 +343,22 @@ def _bins(one: Node, other: Node) -> Split:
 
 def _share(hundred: Node, over: Node) -> Aggregate:
     name, arguments = call_of(hundred)
-    if name != "*" or len(arguments) != 2 or literal_of(arguments[0])[1] not in ("100", "100.0"):
+    if name != "*" or len(arguments) != 2:
+        raise Unread
+    number, counted = arguments if arguments[0].get("type") == "VALUE_CONSTANT" else arguments[::-1]
+    if literal_of(number)[1] not in ("100", "100.0"):
         raise Unread
     opened(
         over, "WINDOW_AGGREGATE", "partitions", "arguments", "qualified_name",
         function_name="sum", start="UNBOUNDED_PRECEDING", end="CURRENT_ROW_RANGE", exclude_clause="NO_OTHER",
     )  # fmt: skip
     _, (summed,) = name_and_arguments(over)
-    part, whole = _persons(arguments[1]), _persons(summed)
+    part, whole = aggregate_of(counted), aggregate_of(summed)
     within = tuple(by for node in over["partitions"] if isinstance(by := _what(node, _no_cases), Split))
-    if part != whole or len(within) < len(over["partitions"]):
+    share = share_of(part, whole, within)
+    if share is None or len(within) < len(over["partitions"]):
         raise Unread
-    return Aggregate(kind=MeasureKind.share, column=part.column, within=within)
+    return share
 
 
 def _no_cases(_node: Node) -> Condition:

@@ -5,7 +5,6 @@ from typing import NoReturn
 
 from sqlglot import exp
 
-from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.errors import Refused
 
 from .glot_dates import column_of, dated, difference_of, is_call
@@ -13,7 +12,7 @@ from .glot_measures import Conditions, aggregate_of, conditional, count_of
 from .glot_nodes import is_number, name_of, only, opened, refuse, value_of
 from .literals import number_of
 from .refusals import AGE_NOW, BINS, CASES, EXACT_AGE, LAST, QUALIFY, RANKED, ROWS, SHARE
-from .said import Aggregate, Cases, Constant, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What
+from .said import Aggregate, Cases, Constant, Everything, Extreme, Item, Name, Numbered, Position, Split, Term, Value, What, share_of
 
 DATE_PARTS = (exp.TimeToStr, exp.TimestampTrunc, exp.DateTrunc, exp.Extract, exp.Year, exp.Quarter, exp.Month)
 
@@ -189,20 +188,20 @@ def _share(node: exp.Binary) -> Aggregate:
     only(node, "this", "expression")
     only(hundred, "this", "expression")
     framed = any(value for part, value in over.args.items() if part not in ("this", "partition_by", "over"))
-    if framed or not is_number(hundred.this) or hundred.this.name not in ("100", "100.0") or not isinstance(over.this, exp.Sum):
+    number, factor = opened(hundred.this), opened(hundred.expression)
+    counted, number = (factor, number) if is_number(number) else (number, factor)
+    if framed or not is_number(number) or number.name not in ("100", "100.0") or not isinstance(over.this, exp.Sum):
         raise Refused(SHARE)
     only(over.this, "this")
-    counted, summed = opened(hundred.expression), opened(over.this.this)
+    summed = opened(over.this.this)
     if not isinstance(counted, exp.Count) or not isinstance(summed, exp.Count):
-        raise Refused(SHARE)
-    part, whole = count_of(counted), count_of(summed)
-    if part != whole or part.kind is not MeasureKind.persons:
         raise Refused(SHARE)
     groups = [_what(opened(by), _no_cases) for by in over.args.get("partition_by") or ()]
     within = tuple(by for by in groups if isinstance(by, Split))
-    if len(within) < len(groups):
+    share = share_of(count_of(counted), count_of(summed), within)
+    if share is None or len(within) < len(groups):
         raise Refused(SHARE)
-    return Aggregate(kind=MeasureKind.share, column=part.column, within=within)
+    return share
 
 
 def _no_cases(node: exp.Expr) -> NoReturn:

@@ -26,7 +26,8 @@ LEFT = (
 )
 SHARE = (
     "A share is written in one way: 100.0 * count(distinct person_id) / sum(count(distinct person_id)) OVER (), or with OVER (PARTITION BY "
-    "dimension) for shares within its categories. It counts persons; for shares of rows divide the released counts (.frame())."
+    "dimension) for shares within its categories. It counts persons, so count(*) may stand there on a table with one row per person; for "
+    "shares of rows divide the released counts (.frame())."
 )
 SHARE_OF_ROWS = (
     "sum(count(distinct person_id)) OVER () adds up over {column}, and a person may be in several of its categories ({table} has several "

@@ -84,10 +84,19 @@ class Aggregate:
     percent: int | None = None
     within: tuple[Split, ...] = ()
     present: bool = False
+    of_rows: bool = False
+    """Of a share: whether it counts rows, as it is written. They are persons where everybody has one."""
     only: "Condition | None" = None
     """The condition that its rows meet: FILTER, or a CASE of one arm inside it."""
     asked: str = field(default="", compare=False)
     """That condition as it can be pasted; for people alone."""
+
+
+def share_of(part: Aggregate, whole: Aggregate, within: tuple[Split, ...]) -> Aggregate | None:
+    """A share, by what is counted above and below the line; None if these are not the same, or no count."""
+    if part != whole or part.kind not in (MeasureKind.persons, MeasureKind.count):
+        return None
+    return Aggregate(kind=MeasureKind.share, column=part.column, within=within, of_rows=part.kind is MeasureKind.count)
 
 
 @dataclass(frozen=True, slots=True)
