@@ -113,6 +113,7 @@ from .release.shown import ABOUT as ABOUT
 from .release.shown import about_means as about_means
 from .release.shown import basis_shown as basis_shown
 from .release.shown import bounds_means as bounds_means
+from .release.shown import grids_mean as grids_mean
 from .release.shown import left_out_means as left_out_means
 from .release.shown import marked as marked
 from .release.shown import shown_number as shown_number

@@ -248,4 +248,5 @@ def _column(name: str, part: Group | Measure, bound: ResolvedPlan, rules: Rules)
     low, high = column.known_bounds
     return ReleasedColumn(
         name=name, kind=kind, unit=part.unit(column.unit), label=column.label, decimals=decimals, bounds=(float(low), float(high)),
+        steps=bound.coarse_steps(part.column) if part.needs_bins else None,
     )  # fmt: skip

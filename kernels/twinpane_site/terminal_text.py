@@ -12,6 +12,7 @@ from twinpane_broker import (
     about_means,
     basis_shown,
     bounds_means,
+    grids_mean,
     in_few_words,
     in_words,
     left_out_means,
@@ -44,8 +45,8 @@ def release_text(release: Release) -> str:
         lines += ["", *textwrap.wrap(f"{SUPPRESSED}: {suppressed_means(release.rules)}", WIDTH)]
     if release.about or any(value.about for row in release.rows for value in row.values):
         lines += ["", *textwrap.wrap(about_means(release.rules), WIDTH)]
-    if clause := bounds_means(release.measures):
-        lines += ["", *textwrap.wrap(clause, WIDTH)]
+    for clause in (bounds_means(release.measures), grids_mean(release.measures)):
+        lines += ["", *textwrap.wrap(clause, WIDTH)] if clause else []
     if release.left_out is not None:
         lines += ["", *textwrap.wrap(left_out_means(release.left_out), WIDTH)]
     persons = SUPPRESSED if release.persons is None else marked(f"{release.persons:,}", release.about)

@@ -17,7 +17,7 @@ import duckdb
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfValues
 from twinpane_broker.aggregates.registry import Measure
-from twinpane_broker.aggregates.value import Value
+from twinpane_broker.aggregates.value import End, Value
 from twinpane_broker.catalogue.catalogue import Catalogue, Role
 from twinpane_broker.catalogue.edges import grid_of
 from twinpane_broker.check.axes import Axis
@@ -102,7 +102,7 @@ class Raw:
                 each = 1 if measure.of_persons else self._rows_each(bound.plan)
                 if counted and not measure.takes_within and abs(float(true) - value.value) > slack + most * each:
                     verdict.wrong.append(_told(row, measure, value, true))
-            elif true is not None and abs(float(true) - value.value) <= slack:
+            elif true is not None and (abs(float(true) - value.value) <= slack or _is_beyond(float(true), value)):
                 verdict.right += 1
             elif within is not None and abs(float(within) - value.value) <= slack:
                 verdict.clipped += 1
@@ -137,6 +137,11 @@ class Raw:
         """About how many rows a person has at most, over all joined tables: numbers of rows may be rounded to so many times the base."""
         shares = [table.rows_per_person for table in self.catalogue.tables if table.name in plan.tables]
         return math.prod(max(1.0, sum(rows * share for rows, share in enumerate(each)) / sum(each[1:])) for each in shares if sum(each[1:]))
+
+
+def _is_beyond(true: float, shown: Value) -> bool:
+    """Whether a quantile is said to be at least, or at most, so much, and is."""
+    return true >= (shown.value or 0) if shown.end is End.or_more else shown.end is not None and true <= (shown.value or 0)
 
 
 def _third(value: float) -> float:

@@ -15,6 +15,8 @@ from twinpane_broker.rules.policy import Rules
 
 from .rows import PERSON, is_missing
 
+MOST_ROWS_EACH = 20
+"""Rows that a person has on average at most."""
 SLACK = 1e-9
 """Sums of the same doubles in another order differ by less than this share of them."""
 
@@ -50,19 +52,31 @@ def shortened(value: float, digits: int) -> frozenset[float]:
     return frozenset(0.0 if each == 0 else float(f"{each:.{digits - 1}e}") for each in near)
 
 
-def _means(mean: float, column: Column, rules: Rules, n: int, known: bool) -> frozenset[float]:
-    """A mean at the digits of its size or of the span of the bounds, whichever are more, but no finer than any such n allows.
+def _places(mean: float, column: Column, rules: Rules, n: int, known: bool) -> int:
+    """The decimals of a mean: digits of its size or of the span of the bounds, whichever are more, but no finer than any such n allows.
 
     Where the number of values is known exactly, digits need not hide it.
     """
     low, high = column.known_bounds
     places = max(rules.digits - round(math.log10(high - low)), rules.digits - 1 - math.floor(math.log10(abs(mean) or 1.0)))
     step = column.precision or (1.0 if column.type == "integer" else None)
-    if not known:
-        fewest = max(rules.threshold, n - rules.base // 2)
-        span = rules.digits - round(math.log10(high - low))
-        places = span if step is None else min(places, math.floor(math.log10(fewest / step) + SLACK))
+    if known:
+        return places
+    fewest = max(rules.threshold, n - rules.base // 2)
+    return rules.digits - round(math.log10(high - low)) if step is None else min(places, math.floor(math.log10(fewest / step) + SLACK))
+
+
+def _means(mean: float, column: Column, rules: Rules, n: int, known: bool) -> frozenset[float]:
+    """What a mean may be as it is shown."""
+    low, high = column.known_bounds
+    places = _places(mean, column, rules, n, known)
     return frozenset(round(near, places) for near in (mean, mean - SLACK * (high - low), mean + SLACK * (high - low)))
+
+
+def _sum(mean: float, n: int, off: int, column: Column, rules: Rules, known: bool) -> float:
+    """A shown mean times a shown number of values, of which neither is surer than its last digit."""
+    unsure = abs(mean) * off + n * 10.0 ** -_places(mean, column, rules, n, known) / 2
+    return round(mean * n, -math.floor(math.log10(unsure)))
 
 
 def spread_out(parts: list[float], rules: Rules) -> str:
@@ -101,6 +115,10 @@ def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules
     each = have.groupby(PERSON)[measure.column]
     if each.size().max() > rules.dominance_one / 100 * len(values):
         return hidden(who, "one person has most of the values")
+    # Where a number of values is told coarsely, by how much follows from the catalogue, which is not known here; else it is that of persons
+    # of whom a few may lack a value.
+    own = rules.base // 2
+    offs = [own] if n is None else [own + rules.most_about, *(rules.most_about * each // 2 for each in range(1, MOST_ROWS_EACH))]
     known, n = rules.base == 1 and n is None, rounded(len(values), rules.base) if n is None else n
     if measure.kind == MeasureKind.quantile:
         return _quantile(measure.percent, column, each, values, rules, n)
@@ -111,7 +129,8 @@ def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules
     if measure.kind == MeasureKind.mean:
         return Number(who, _means(float(mean), column, rules, n, known), n=n)
     if measure.kind == MeasureKind.sum:
-        return Number(who, frozenset(each * n for each in _means(float(mean), column, rules, n, known)), n=n)
+        means = _means(float(mean), column, rules, n, known)
+        return Number(who, frozenset(_sum(each, n, off, column, rules, known) for each in means for off in offs), n=n)
     if len(who) < rules.spread_persons:
         return hidden(who, "too few persons for a spread")
     variance = float(sum((value - mean) ** 2 for value in exact) / (len(exact) - 1))
@@ -128,7 +147,7 @@ def _quantile(percent: int, column: Column, each: SeriesGroupBy, values: np.ndar
     ends = set()
     for method in ("inverted_cdf", "lower", "higher"):
         at = _nearest(borders, float(np.percentile(values, percent, method=method)))
-        ends.add(grid[at])
+        ends.add(_told(at, grid, borders, column))
         if at < len(borders) and int((each.min() < borders[at]).sum()) < rules.threshold:
             return hidden(who, "too few persons below the quantile")
         if at > 0 and int((each.max() >= borders[at - 1]).sum()) < rules.threshold:
@@ -138,6 +157,16 @@ def _quantile(percent: int, column: Column, each: SeriesGroupBy, values: np.ndar
         if low == high:
             return hidden(who, "the quantiles within tell of one value")
     return Number(who, frozenset(ends), n=n)
+
+
+def _told(at: int, grid: tuple[float, ...], borders: tuple[float, ...], column: Column) -> float:
+    """The edge; at a bound beyond which values may lie, the number from which on it is the nearest edge."""
+    whole = column.type == "integer"
+    if at == len(borders) and column.bounds[1] != 0:
+        return float(math.ceil(borders[-1])) if whole else borders[-1]
+    if at == 0 and column.bounds[0] != 0:
+        return float(math.ceil(borders[0]) - 1) if whole else borders[0]
+    return grid[at]
 
 
 def _nearest(borders: tuple[float, ...], value: float) -> int:

@@ -162,7 +162,8 @@ def test_a_difference_of_dates_says_what_was_clipped_too(tmp_path: Path) -> None
     assert [value.clipped for value in release.rows[0].values] == [(5, 15), None, None]
     assert [value.end for value in release.rows[0].values] == [None, None, End.or_more]
     assert {column.bounds for column in release.columns} == {(0, 365)}
-    assert "365 or more" in release_text(release)
+    assert "363 or more" in release_text(release)  # nearer to 365 than to 360
+    assert "p50_days_between, p95_days_between in steps of 1 to" in " ".join(release_text(release).split())
     world.engine.close()
 
 
@@ -276,7 +277,8 @@ def test_the_tables_say_it_beside_the_number(shown) -> None:
     """In the notebook and on the command line; the bounds are named once."""
     release, table, _ = shown
     for said in (text(table), release_text(release)):
-        assert "200 or more" in said
+        assert "197.5 or more" in said  # nearer to 200 than to 195
+        assert "uantiles are the nearest edges of a grid: p5_weight, p95_weight in steps of 5 kg" in " ".join(said.split())
         assert "(15–25 % clipped)" in said
         assert "mean_weight, sum_weight, sd_weight" in said
         assert " 0 to 200 kg" in said

@@ -18,6 +18,7 @@ from twinpane_broker.release.pooling import pool
 from twinpane_broker.release.release import Release
 from twinpane_broker.rules.cell_key import Counter
 from twinpane_broker.rules.policy import Rules, load_rules
+from twinpane_broker.rules.rounding import place_of
 from twinpane_site.terminal_text import release_text
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
@@ -111,12 +112,35 @@ def test_a_mean_says_the_decimals_that_it_has_at_least() -> None:
 
 @pytest.mark.parametrize("rules", [TEN_FIVE, EXACT, NOISY])
 def test_sum_by_mean_tells_the_shown_number_alone(rules: Rules) -> None:
-    """An exact sum over a rounded mean told how many there are, in 100 of 100 cells."""
+    """An exact sum over a rounded mean told how many there are, in 100 of 100 cells. It follows from mean and number as they are shown."""
+    told: dict[tuple[float, int], set[float]] = {}
     for n in range(20, 60):
         spread = spread_of([40 + i % 17 for i in range(n)])
         counter = Counter(rules, b"s" * 16)
         mean, added = (kind(column="t.x").number(spread, AGE, counter) for kind in (Mean, Sum))
-        assert added / mean == pytest.approx(counter.shown_rows(spread.who, n), rel=1e-9)
+        number = counter.shown_rows(spread.who, n)
+        told.setdefault((mean, number), set()).add(added)
+        assert abs(added - mean * number) <= mean * counter.off + number * 0.05
+    assert all(len(sums) == 1 for sums in told.values())
+
+
+@pytest.mark.parametrize(("mean", "n", "rules", "expected"), [
+    (45.3, 120, TEN_FIVE, 5440), (45.3, 20_000, TEN_FIVE, 906_000), (45.3, 120, EXACT, 5436), (0.4, 50, TEN_FIVE, 20),
+])  # fmt: skip
+def test_a_sum_shows_no_digit_that_nobody_knows(mean: float, n: int, rules: Rules, expected: float) -> None:
+    """45.3 times 120, of which the one may be off by 0.05 and the other by 2, is 5,436, give or take 97: 5,440."""
+    spread = spread_of([mean - 0.2, mean + 0.2] * (n // 2))
+    assert Sum(column="t.x").number(spread, AGE, Counter(rules, b"s" * 16)) == expected
+
+
+@given(st.lists(st.integers(0, 100), min_size=20, max_size=400))
+def test_a_sum_is_off_by_no_more_than_its_last_digits_say(values: list[int]) -> None:
+    """The true sum lies within the uncertainty of mean and number, and half of the place of the last digit."""
+    spread, counter = spread_of(values), Counter(TEN_FIVE)
+    mean, added = (kind(column="t.x").number(spread, AGE, counter) for kind in (Mean, Sum))
+    number = counter.shown_rows(spread.who, len(values))
+    unsure = mean * counter.off + number * 10.0 ** -mean_decimals(mean, AGE, 3, counter.fewest(number)) / 2
+    assert abs(added - sum(values)) <= unsure + place_of(unsure) / 2 + counter.off * 0.5 + 1e-6
 
 
 def _many(rows: tuple[float, ...]) -> Catalogue:

@@ -124,8 +124,10 @@ def of_kind(kind: str, *parts: Value, names: tuple[str, ...] = (), plan: Plan | 
 
 
 def test_sums_add_up() -> None:
-    """Each is a product of shown numbers, and so keeps its digits."""
-    assert of_kind("sum", Value(value=1_230_000.0), Value(value=45_600.0))[0].value == 1_275_600
+    """Each is a product of shown numbers. A small one is known more finely than a large one, but their sum is not."""
+    assert of_kind("sum", Value(value=1_234_000.0), Value(value=456_700.0))[0].value == 1_690_700
+    assert of_kind("sum", Value(value=1_230_000.0), Value(value=45_612.0))[0].value == 1_280_000
+    assert of_kind("sum", Value(value=0.0), Value(value=0.0))[0].value == 0
 
 
 def test_shares_are_made_again_from_persons_and_what_they_are_of() -> None:

@@ -1,7 +1,9 @@
 """The captions below a table: which rules were applied, why numbers are missing, which sites are missing and why."""
 
+from collections.abc import Callable, Iterable
+
 from twinpane.joined import joined
-from twinpane_broker import about_means, bounds_means, in_few_words, in_words, left_out_means, suppressed_means
+from twinpane_broker import ReleasedColumn, about_means, bounds_means, grids_mean, in_few_words, in_words, left_out_means, suppressed_means
 
 from .table import Table
 from .wording import CLIPPED, ROWS, SEE_SITES, SUPPRESSED, WITHIN, WITHIN_MEANS, measures, suppressed, total, why_partly
@@ -35,9 +37,14 @@ def _bounds(table: Table, *, short: bool) -> list[str]:
     own = [of.values[i] for row in cells.rows for of in row.sites.values() if of is not None for i in places]
     if short and not any(value.clipped or value.end for value in own):
         return []
+    return _by_site(table, bounds_means)
+
+
+def _by_site(table: Table, means: Callable[[Iterable[ReleasedColumn]], str]) -> list[str]:
+    """What is said of the columns, in one sentence of all sites for which it is the same."""
     told: dict[str, list[str]] = {}
     for site, release in table.releases.items():
-        if clause := bounds_means(release.measures):
+        if clause := means(release.measures):
             told.setdefault(clause, []).append(table.title(site))
     by_site = len(told) > 1
     return [f"{clause[:1].upper()}{clause[1:]}{f' ({joined(sites)})' if by_site else ''}." for clause, sites in told.items()]
@@ -59,7 +66,7 @@ def captions(table: Table, short: bool = False) -> list[str]:
         lines.append(f"{SUPPRESSED}: {why_suppressed(table)}.")
     if any(own is not None and own.values[i].about for row in cells.rows for own in row.sites.values() for i in places):
         lines.append(f"{why_about(table)}.")
-    lines += _bounds(table, short=short)
+    lines += [*_bounds(table, short=short), *_by_site(table, grids_mean)]
     if any(row.values[i].clipped for row in cells.rows for i in places) and len(cells.released) > 1:
         lines.append(f"{CLIPPED} many of a site's values were clipped; its own number says how many.")
     if len(cells.released) > 1:

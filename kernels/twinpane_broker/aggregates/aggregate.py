@@ -180,9 +180,9 @@ class OfValues(Aggregate):
         """Whether it may be shown, given that a mean of the same values may. ``knots``: the catalogue's quantiles of such values."""
         return True
 
-    def end(self, number: float, column: Column, whole: Column) -> End | None:
-        """Whether the shown number lies at an end of ``column``, its grid, which may be narrower than the ``whole`` column's."""
-        return None
+    def told(self, spread: "Spread", column: Column, whole: Column, counter: "Counter") -> tuple[float, End | None]:
+        """The number as it is shown, and whether it stands for all beyond it. ``column`` may have a narrower grid than ``whole``."""
+        return self.number(spread, column, counter), None
 
     @abstractmethod
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:

@@ -15,7 +15,7 @@ class Mean(OfSum):
 
     sql = ("avg", "mean")
 
-    def from_mean(self, mean: float, count: int) -> float:
+    def from_mean(self, mean: float, decimals: int, count: int, off: int) -> float:
         """The mean."""
         return mean
 

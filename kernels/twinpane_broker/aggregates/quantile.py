@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal, get_args
 
 from twinpane_broker.catalogue.catalogue import Column, ColumnType
-from twinpane_broker.catalogue.edges import cuts_above, cuts_below, grid_of
+from twinpane_broker.catalogue.edges import borders_of, cuts_above, cuts_below, grid_of
+from twinpane_broker.rules.rounding import tidy
 from twinpane_broker.rules.sdc_rules import nobody_has_most, threshold_rule
 
 from .aggregate import OfValues, Shown
@@ -65,12 +66,15 @@ class Quantile(OfValues):
         edge = grid_of(column)[at]
         return int(edge) if column.type is ColumnType.integer and edge == int(edge) else edge
 
-    def end(self, number: float, column: Column, whole: Column) -> End | None:
-        """Values beyond the grid count as lying on its ends."""
-        low, high = column.known_bounds
-        if number >= high and cuts_above(column, whole):
-            return End.or_more
-        return End.or_less if number <= low and cuts_below(column, whole) else None
+    def told(self, spread: "Spread", column: Column, whole: Column, counter: "Counter") -> tuple[float, End | None]:
+        """Values beyond the grid count as lying on its ends. Of such an end it is told from where on it is the nearest edge."""
+        edge, (low, high), borders = self.number(spread, column, counter), column.known_bounds, borders_of(column)
+        whole_numbers = column.type is ColumnType.integer
+        if edge >= high and cuts_above(column, whole):
+            return (math.ceil(borders[-1]) if whole_numbers else tidy(borders[-1])), End.or_more
+        if edge <= low and cuts_below(column, whole):
+            return (math.ceil(borders[0]) - 1 if whole_numbers else tidy(borders[0])), End.or_less
+        return edge, None
 
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:

@@ -2,9 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from twinpane_broker.catalogue.catalogue import Column, ColumnType
+from twinpane_broker.catalogue.catalogue import Column
+from twinpane_broker.catalogue.edges import step_recorded
 from twinpane_broker.rules.rounding import at_decimals, decimals_of_size, decimals_of_span, decimals_of_step
 from twinpane_broker.rules.sdc_rules import mean_is_safe
 
@@ -68,20 +69,15 @@ def least_decimals(column: Column, rules: "Rules") -> int:
     return min(max(decimals, 0), MOST_DECIMALS)
 
 
-def step_recorded(column: Column) -> float | None:
-    """The step in which a measure is recorded: the catalogue's precision, 1 of whole numbers; None if it is unknown."""
-    return column.precision or (1.0 if column.type is ColumnType.integer else None)
-
-
 class OfSum(OfColumn):
     """A mean or a sum. With the number of values, each follows from the other, so they are suppressed together (``mean_is_safe``)."""
 
     tells_clipped = True
-    digits = MEAN_DIGITS
+    digits: ClassVar[int | None] = MEAN_DIGITS
     code = "means_and_sums"
     sentence = (
         "Means and sums are over the rows with a value, at {digits} significant digits, or relative to the span of the bounds; "
-        "a sum is the shown mean times the shown number of values. "
+        "a sum is the shown mean times the shown number of values, to the digit in which these leave it unsure. "
         "Of what everybody knows (age), they are suppressed where one person would show in them."
     )
 
@@ -91,11 +87,19 @@ class OfSum(OfColumn):
 
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:
         """From the mean and the number of values, both as they are shown."""
-        return self.from_mean(shown_mean(spread, column, counter), counter.shown_rows(spread.who, spread.values))
+        mean, count = shown_mean(spread, column, counter), counter.shown_rows(spread.who, spread.values)
+        return self.from_mean(mean, mean_decimals(mean, column, counter.rules.digits, counter.fewest(count)), count, counter.off)
+
+    def beside(self, spread: "Spread", column: Column, counter: "Counter", n: int, within: tuple[int, int] | None) -> float:
+        """From the mean of these values and another set's number, which may be as far off as ``within`` says."""
+        mean = shown_mean(spread, column, counter)
+        decimals = mean_decimals(mean, column, counter.rules.digits, counter.fewest(counter.shown_rows(spread.who, spread.values)))
+        off = max(n - within[0], within[1] - n) if within is not None else counter.off
+        return self.from_mean(mean, decimals, n, off)
 
     @abstractmethod
-    def from_mean(self, mean: float, count: int) -> float:
-        """The number as it is shown, from a mean and a number of values that are shown, or might be."""
+    def from_mean(self, mean: float, decimals: int, count: int, off: int) -> float:
+        """The number as it is shown, from what is shown or might be: a mean at so many decimals, and a number of values so far ``off``."""
 
 
 class OfSpread(OfColumn):

@@ -43,7 +43,7 @@ class Value(Closed):
     """Of a mean, sum or spread: between how many percent of the values, and how many, lay beyond the catalogue's bounds and counted as
     lying on them. None if these are few (``disclosure.clipped_share``)."""
     end: End | None = Field(default=None, exclude_if=_is_none)
-    """Of a quantile: whether it lies at a bound, so that the true one may lie beyond. It follows from the number and the catalogue."""
+    """Of a quantile near a bound: that it is this number, or beyond it. It follows from the number and the catalogue."""
     within: tuple[Count, Count] | None = Field(default=None, exclude_if=_is_none)
     """Where numbers of rows and values are rounded more coarsely than those of persons: between which numbers this one, or ``n``, truly
     lies. It follows from shown numbers."""

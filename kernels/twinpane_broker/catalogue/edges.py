@@ -17,6 +17,11 @@ def step_of(column: Column) -> float:
     return step_at_least(max((high - low) / STEPS, column.precision or 0.0), whole=column.type is ColumnType.integer)
 
 
+def step_recorded(column: Column) -> float | None:
+    """The step in which a measure is recorded: the catalogue's precision, 1 of whole numbers; None if it is unknown."""
+    return column.precision or (1.0 if column.type is ColumnType.integer else None)
+
+
 def wider_step(column: Column) -> float:
     """A width of bins to suggest: the next power of ten above the step, as ages are asked for in tens."""
     return float(10.0 ** (math.floor(math.log10(step_of(column)) + 1e-9) + 1))
@@ -38,6 +43,12 @@ def grid_of(column: Column) -> tuple[float, ...]:
     step = step_of(column)
     inner = (float(f"{i * step:.12g}") for i in range(math.ceil(low / step), math.floor(high / step) + 1))
     return tuple(sorted({low, high, *(edge for edge in (*inner, *column.knots, *column.edges) if low < edge < high)}))
+
+
+def steps_of(column: Column) -> tuple[float, float]:
+    """The smallest and the largest distance between two neighbours of ``grid_of``."""
+    steps = [float(f"{other - one:.12g}") for one, other in pairwise(grid_of(column))]
+    return min(steps), max(steps)
 
 
 def borders_of(column: Column) -> tuple[float, ...]:

@@ -4,11 +4,13 @@ The engine counts values between all borders of all these grids, and a cell's ow
 plan and catalogue alone.
 """
 
+from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
 from itertools import product
 
 from twinpane_broker.catalogue.catalogue import CodeValue, Column
+from twinpane_broker.catalogue.edges import step_recorded, steps_of
 from twinpane_broker.errors import RefusalCode, Refused
 from twinpane_broker.question.predicates import In, Predicate
 
@@ -44,9 +46,7 @@ class CellGrids:
     @cached_property
     def borders(self) -> tuple[float, ...]:
         """The borders of the grids of all cells and totals, rising. Raises Refused where they are too many."""
-        each = [[(), *(((axis.column, value),) for value in axis.values if not isinstance(value, date))] for axis in self._axes.values()]
-        grids = (self._of_codes(sum(chosen, ())) for chosen in product(*each))
-        borders = tuple(sorted(frozenset[float]().union(*(grid.borders for grid in grids))))
+        borders = tuple(sorted(frozenset[float]().union(*(grid.borders for grid in self._every()))))
         if len(borders) > MOST_BORDERS:
             by = next(iter(self._axes.values())).column
             raise Refused(
@@ -55,6 +55,19 @@ class CellGrids:
                 RefusalCode.catalogue,
             )
         return borders
+
+    @cached_property
+    def coarse(self) -> tuple[float, float] | None:
+        """The smallest and the largest step of these grids; None where none is larger than the values are recorded in."""
+        found = [(*steps_of(grid.column), step_recorded(grid.column)) for grid in self._every()]
+        if not any(recorded is None or largest > recorded * (1 + 1e-9) for _, largest, recorded in found):
+            return None
+        return min(smallest for smallest, _, _ in found), max(largest for _, largest, _ in found)
+
+    def _every(self) -> Iterator[OwnGrid]:
+        """The grids of all cells and totals."""
+        each = [[(), *(((axis.column, value),) for value in axis.values if not isinstance(value, date))] for axis in self._axes.values()]
+        return (self._of_codes(sum(chosen, ())) for chosen in product(*each))
 
     def _of_codes(self, codes: Codes) -> OwnGrid:
         if codes not in self._known:

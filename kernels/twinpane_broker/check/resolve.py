@@ -132,6 +132,10 @@ class ResolvedPlan:
         """The borders of the grids of a measure's quantiles in all cells, rising. Raises Refused where they are too many."""
         return self._cell_grids[reference].borders
 
+    def coarse_steps(self, reference: str) -> tuple[float, float] | None:
+        """The smallest and the largest step of the grids of a measure's quantiles; None where these are as fine as its values."""
+        return self._cell_grids[reference].coarse
+
     @cached_property
     def _cell_grids(self) -> dict[str, CellGrids]:
         conditions = conjuncts(self.plan.where)

@@ -205,8 +205,8 @@ def _value(
     middle, unit = _scale(bound, measure.column)
     low, high = bound.column(measure.column).known_bounds
     mean = min(high, max(low, middle + noisy * unit / count))
-    shown = at_decimals(mean, mean_decimals(mean, bound.column(measure.column), rules.digits, None))
-    return Value(value=measure.from_mean(shown, _shown(count, rules)), n=_shown(count, rules))
+    decimals, n = mean_decimals(mean, bound.column(measure.column), rules.digits, None), _shown(count, rules)
+    return Value(value=measure.from_mean(at_decimals(mean, decimals), decimals, n, rules.base // 2), n=n)
 
 
 def _of(measure: Measure, cell: Index, persons: Mapping[Index, int], whole: int, bound: ResolvedPlan) -> int:

@@ -12,7 +12,7 @@ from typing import TypeVar, assert_never
 
 from twinpane_broker.aggregates.aggregate import OfCell, OfPair, OfValues
 from twinpane_broker.aggregates.registry import Measure
-from twinpane_broker.aggregates.sums import OfSum, shown_mean
+from twinpane_broker.aggregates.sums import OfSum
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.cells.cell_evidence import CellEvidence, Pair, Spread
@@ -200,11 +200,11 @@ class Numbers:
             n, within = self._number_of_values(measure.column, index, spread)
             if measure.tells_n and n is None:
                 return ABSENT
-            shown = measure.number(spread, column, self.coarse if few_lack else self.counter)
+            shown, end = measure.told(spread, column, whole, self.coarse if few_lack else self.counter)
             if few_lack and n is not None and isinstance(measure, OfSum):
-                shown = measure.from_mean(shown_mean(spread, column, self.coarse), n)
+                shown = measure.beside(spread, column, self.coarse, n, within)
             return Value(
-                value=shown, n=n, about=few_lack and measure.tells_n, end=measure.end(shown, column, whole), within=within,
+                value=shown, n=n, about=few_lack and measure.tells_n, end=end, within=within,
                 clipped=share(spread, lambda: not few_lack and index not in self._held_clipped(place, measure.column)),
             )  # fmt: skip
 
@@ -226,10 +226,10 @@ class Numbers:
             n = self._values_beside(measure.column, index, spread)
             if measure.tells_n and n is None:
                 return ABSENT
-            shown = measure.number(spread, column, self.coarse)
+            shown, end = measure.told(spread, column, whole, self.coarse)
             return Value(
                 value=shown, n=n, about=measure.tells_n, within=self.coarse.within(spread.who, spread.values) if n is not None else None,
-                clipped=share(spread, lambda: False), end=measure.end(shown, column, whole),
+                clipped=share(spread, lambda: False), end=end,
             )  # fmt: skip
 
         return self._each(held, number, beside)

@@ -39,6 +39,9 @@ class ReleasedColumn(Closed):
     bounds: tuple[Number, Number] | None = Field(default=None, exclude_if=lambda bounds: bounds is None)
     """Of what is computed from values: the catalogue's bounds. Values beyond them count as lying on them."""
 
+    steps: tuple[Number, Number] | None = Field(default=None, exclude_if=lambda steps: steps is None)
+    """Of quantiles: the smallest and the largest step of the grid whose nearest edges they are; None if it is as fine as the values."""
+
     def decimals_of(self, value: float | None) -> int:
         """The decimals that a number of this column is shown with: those that it has, and all of the column."""
         written = f"{value or 0:.15g}"

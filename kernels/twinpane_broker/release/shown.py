@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from twinpane_broker.aggregates.aggregate import Shown
 from twinpane_broker.aggregates.registry import AGGREGATES, MeasureKind
 from twinpane_broker.aggregates.value import Value
-from twinpane_broker.rules.rounding import outward
+from twinpane_broker.rules.rounding import outward, place_of
 
 from .applied_rules import AppliedRule, thresholds
 from .release import LeftOut, ReleasedColumn
@@ -74,7 +74,9 @@ def within_of(value: Value, kind: MeasureKind) -> tuple[float, float] | None:
     if kind is not MeasureKind.sum or not value.n:
         return None
     ends = value.value * low / value.n, value.value * high / value.n
-    return outward(min(ends), max(ends), 2)
+    # The sum is rounded too (``Sum.from_mean``), to a place that is this or a finer one: the number of values is what it is least sure of.
+    place = place_of(1.5 * max(abs(end - value.value) for end in ends))
+    return outward(min(ends) - place / 2, max(ends) + place / 2, 2)
 
 
 def basis_shown(value: Value) -> str:
@@ -100,6 +102,17 @@ def bounds_means(columns: Iterable[ReleasedColumn]) -> str:
             told.setdefault(f"{low:,.12g} to {high:,.12g}{unit}", []).append(column.name)
     parts = [f"{', '.join(names)} {bounds}" for bounds, names in told.items()]
     return f"values beyond the bounds count as lying on them: {'; '.join(parts)}" if parts else ""
+
+
+def grids_mean(columns: Iterable[ReleasedColumn]) -> str:
+    """How coarse the grids of quantiles are, as a clause; empty where all are as fine as the values."""
+    told: dict[str, list[str]] = {}
+    for column in columns:
+        if column.steps is not None:
+            steps = " to ".join(dict.fromkeys(f"{step:,.12g}" for step in column.steps))
+            told.setdefault(f"{steps} {column.unit}".rstrip(), []).append(column.name)
+    parts = [f"{', '.join(names)} in steps of {steps}" for steps, names in told.items()]
+    return f"quantiles are the nearest edges of a grid: {'; '.join(parts)}" if parts else ""
 
 
 def marked(shown: str, about: bool) -> str:

@@ -76,8 +76,8 @@ class Counter:
         shown = self.shown_rows(who, count)
         middle = shown // self.row_base * self.row_base
         # What is no multiple of the base is the number of persons: there are more rows than that, but not enough for the next multiple.
-        fewest = shown - self._off if shown == middle else shown - self.rules.base // 2 - (self._off - self.row_base // 2)
-        return max(fewest, 0), middle + self._off
+        fewest = shown - self.off if shown == middle else shown - self.rules.base // 2 - (self.off - self.row_base // 2)
+        return max(fewest, 0), middle + self.off
 
     def around(self, persons: int, fewer: int) -> tuple[int, int]:
         """Between which numbers a part lies that lacks so many at most of some persons; of these the number is given as it is shown."""
@@ -85,10 +85,11 @@ class Counter:
         return max(persons - off - fewer, 0), persons + off
 
     def _fewest(self, shown: int) -> int:
-        return max(self.rules.threshold, shown - self._off)
+        return max(self.rules.threshold, shown - self.off)
 
     @property
-    def _off(self) -> int:
+    def off(self) -> int:
+        """By how many a number of rows or values that is shown may be off."""
         return self.row_base // 2 + self._noise_off
 
     @property
@@ -110,7 +111,7 @@ class CoarseCounter(Counter):
     def within(self, who: PersonSet, count: int) -> tuple[int, int] | None:
         """See Counter; None where no number is shown. Of the persons another number is shown, which tells nothing of these rows."""
         shown = self.shown_rows(who, count)
-        return (shown - self._off, shown + self._off) if shown else None
+        return (shown - self.off, shown + self.off) if shown else None
 
     def fewest(self, shown: int) -> int:
         """See Counter; beside another set's number none is exact, and the digits of a mean must not tell how many values it is of."""
@@ -122,6 +123,6 @@ class CoarseCounter(Counter):
         Everybody has a row: there are fewer rows than persons of the stand-in only by the persons by whom the two sets ``differ`` at most.
         """
         rounded = round_to(self.unrounded(who, count), self.row_base)
-        most = rounded + self._off
+        most = rounded + self.off
         fewest, _ = self.around(persons, differ)
-        return max(rounded, min(persons, most)), (max(rounded - self._off, fewest), most)
+        return max(rounded, min(persons, most)), (max(rounded - self.off, fewest), most)

@@ -1,6 +1,7 @@
 """Rounds numbers before they leave: counts to multiples of the base, means to decimals, all others to a few significant digits."""
 
 import math
+from decimal import Decimal
 
 TIDY = 12
 """Significant digits at which a product of short decimals is free of the noise of binary fractions."""
@@ -41,6 +42,21 @@ def decimals_of_step(step: float) -> int:
 def at_decimals(value: float, decimals: int) -> float:
     """A number at so many decimals; before the point where they are negative."""
     return round(value, decimals) + 0.0  # no negative zero
+
+
+def place_of(unsure: float) -> float:
+    """The place, a power of ten, of the first digit of how far a number may be off; 0 if it is sure."""
+    return 10.0 ** math.floor(math.log10(unsure)) if unsure > 0 else 0.0
+
+
+def at_uncertainty(value: float, unsure: float) -> float:
+    """A number down to the first digit in which it may be off by so much: 5,436, give or take 97, is 5,440."""
+    return tidy(at_decimals(value, -round(math.log10(place)))) if (place := place_of(unsure)) else tidy(value)
+
+
+def decimals_written(value: float) -> int:
+    """The decimals that a number is written with; before the point, where it ends in zeros: -2 for 5,400."""
+    return -int(Decimal(f"{value:.{TIDY}g}").normalize().as_tuple().exponent) if value else 0
 
 
 def tidy(value: float) -> float:
