@@ -1,6 +1,6 @@
 """A whole release against the rules: every number it shows, and every set of persons behind one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -25,6 +25,7 @@ from .rows import PERSON, beyond, column_of, is_missing, joined, kind_and_value,
 from .sums import is_sum_for
 
 Persons = frozenset
+Key = tuple[Category, ...]
 COUNTED = (MeasureKind.persons, MeasureKind.count, MeasureKind.share)
 MOST_ROWS_EACH = 20
 """More rows a person has on average in no table of the hospitals here."""
@@ -109,8 +110,8 @@ class Earlier:
     whole: Persons
     """The persons of the question itself, whose number leaves with any answer."""
 
-    left_over: Persons | None = None
-    """Of a table of one dimension: the question's persons who are in no cell that is shown with its own number."""
+    left_over: tuple[Persons, ...] = ()
+    """Of each line of a cell whose total is shown with its own number: the persons who are in no other cell that is."""
 
     has_known: bool = False
     """Whether the question may have sets around it that everybody knows. Which they are is not worked out again: they are near."""
@@ -129,8 +130,8 @@ class Earlier:
         singles = stand_ins(who, rules, self.sets)
         if any(rounded(len(old), rules.base) == number for old in singles):
             return True
-        if self.left_over is not None and who <= self.left_over and number == rounded(len(self.left_over), rules.base):
-            return len(self.left_over - who) <= rules.most_about_sum
+        if any(who <= rest and number == rounded(len(rest), rules.base) and len(rest - who) <= rules.most_about for rest in self.left_over):
+            return True
         return self.may_be_summed(who, rules) and is_sum_for(number, who, rules, self.sets, self.whole)
 
 
@@ -179,11 +180,11 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
         # A mean of all would tell, beside those of the categories, of persons in categories in which the other set has nobody.
         shared = _places(own).isin(set(_places(told)))
         owns = [values[shared[values.index]] for values in owns]
+    shown = {
+        row.key: frozenset(part[PERSON]) for row, part in zip(answer.rows, parts, strict=True) if _is_its_own(row, part, told is own, rules)
+    }  # fmt: skip
     for row, part, values in zip(answer.rows, parts, owns, strict=True):
-        if len(own.plan.group_by) == 1:
-            others = [each for each in zip(answer.rows, parts, strict=True) if each[0] is not row]
-            of_others = [persons for each, persons in others if _is_its_own(each, persons, told is own, rules)]
-            earlier = replace(earlier, left_over=told.who.difference(*(frozenset(persons[PERSON]) for persons in of_others)))
+        earlier = replace(earlier, left_over=tuple(_left_over(row.key, shown, told.who)))
         _judge_row(row, part, values, told, own, answer, earlier, verdict)
     if told is own:
         verdict.sets += _sums(answer, parts)
@@ -194,6 +195,20 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
     verdict.faults += _class_disclosure(answer, told, parts)
     verdict.faults += _sparse(answer, told, parts)
     return verdict
+
+
+def _left_over(key: Key, own: Mapping[Key, Persons], everybody: Persons) -> Iterator[Persons]:
+    """Of each line of a cell whose total is told as its own number: the persons who are in none of the line's other cells that are.
+
+    ``own``: the persons of the rows that show their own number. That of ``everybody`` in the question is told with any answer.
+    """
+    total = Category(kind=CategoryKind.total)
+    for axis in (axis for axis, each in enumerate(key) if each.kind is not CategoryKind.total):
+        before, after = key[:axis], key[axis + 1 :]
+        line = {cell[axis]: who for cell, who in own.items() if (cell[:axis], cell[axis + 1 :]) == (before, after)}
+        whole = everybody if all(each.kind is CategoryKind.total for each in (*before, *after)) else line.get(total)
+        if whole is not None:
+            yield whole.difference(*(who for category, who in line.items() if category not in (total, key[axis])))
 
 
 def _is_its_own(row: Row, part: pd.DataFrame, is_own: bool, rules: Rules) -> bool:

@@ -15,13 +15,15 @@ from twinpane_broker.catalogue.catalogue import Column, Table
 from twinpane_broker.disclosure.feasibility import Audit, Need, Total, window
 from twinpane_broker.disclosure.secondary_suppression import SuppressionPattern
 from twinpane_broker.evidence.table import table_of
+from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.release.release import Row
 from twinpane_broker.rules.policy import Rules, load_rules
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
 Cells = Mapping[tuple[int, int], int]
 
 
-def crosstab(rows: int, columns: int) -> object:
+def crosstab(rows: int, columns: int, by: str = "a, b") -> object:
     """A bound question of so many categories each way, neither dimension sensitive, with nothing missing."""
     person = Table(
         name="person",
@@ -32,11 +34,12 @@ def crosstab(rows: int, columns: int) -> object:
             Column(name="b", type="integer", role="dimension", codes=codes(*range(columns)), sensitive=False),
         ),
     )
-    return bound_to("select a, b, count(*) from person group by a, b", CATALOGUE.model_copy(update={"tables": (person,)}))
+    return bound_to(f"select a, b, count(*) from person group by {by}", CATALOGUE.model_copy(update={"tables": (person,)}))
 
 
 SMALL = crosstab(5, 5)
 WIDE = crosstab(60, 40)
+CUBE = crosstab(3, 4, "cube (a, b)")
 
 
 def holes(bound: object, cells: Cells, rules: Rules) -> SuppressionPattern | None:
@@ -197,3 +200,104 @@ def test_the_answer_shows_what_the_audit_left() -> None:
     answer = judge(SMALL, evidence(SMALL, cells), EXACT, lambda _who: True, any_rows).answer
     for cell, row in zip(SMALL.cells, answer.rows, strict=True):
         assert (row.persons is None) == (cell in made) == row.values[0].suppressed
+
+
+# ---------------------------------------------------------------- what is left of a line
+
+Line = tuple[int | None, int | None]
+"""The categories of a row of the answer; None: all."""
+
+
+def asked(cells: Cells, rules: Rules) -> dict[Line, Row]:
+    """The rows of a table with totals, by their categories."""
+    answer = judge(CUBE, evidence(CUBE, cells), rules, lambda _who: True, any_rows).answer
+    return {tuple(None if part.kind is CategoryKind.total else part.value for part in row.key): row for row in answer.rows}
+
+
+def members(line: Line) -> list[tuple[int, int]]:
+    """The cells that a row of the answer adds up."""
+    return [cell for cell in CUBE.cells if all(own in (None, at) for own, at in zip(line, cell, strict=True))]
+
+
+def is_own(row: Row) -> bool:
+    """Whether a row shows its own number."""
+    return row.persons is not None and not row.about
+
+
+def rest_of(line: Line, axis: int, rows: Mapping[Line, Row]) -> list[tuple[int, int]]:
+    """The cells of a row's line along an axis that are in none of its rows with a number of their own."""
+    told = (key for key, row in rows.items() if _along(key, line, axis) and is_own(row))
+    own = {cell for key in told for cell in members(key)}
+    return [cell for cell in members((*line[:axis], None, *line[axis + 1 :])) if cell not in own]
+
+
+def _along(key: Line, line: Line, axis: int) -> bool:
+    return key[axis] is not None and key[:axis] + key[axis + 1 :] == line[:axis] + line[axis + 1 :]
+
+
+def ranges(cells: Cells, rows: Mapping[Line, Row], rules: Rules, *, left: bool, alone: tuple[int, int] | None) -> dict[tuple, range]:
+    """The counts of small cells that are possible for a reader of all rows and, with ``left``, of what is told to be left of lines."""
+    number, sums = dict(zip(CUBE.cells, range(len(CUBE.cells)), strict=True)), []
+    for line, row in rows.items():
+        if is_own(row):
+            sums.append((members(line), window(row.persons, rules.base)))
+        elif row.about and left:
+            # The reader knows of which line it is what is left.
+            lines = [axis for axis in (0, 1) if line[axis] is not None and is_own(rows[(*line[:axis], None, *line[axis + 1 :])])]
+            rests = [rest for axis in lines if len(rest := rest_of(line, axis, rows)) > len(members(line))]
+            known = [(sum(cells.get(cell, 0) for cell in rest), rest) for rest in rests]
+            size, rest = min(each for each in known if window(each[0], rules.base) == window(row.persons, rules.base))
+            sums.append((rest, window(size, rules.base)))
+    matrix = np.array([[float(cell in of) for cell in number] for of, _ in sums])
+    limits = np.array([high for _, (_, high) in sums] + [-low for _, (low, _) in sums])
+    small = [cell for cell in number if cells.get(cell, 0) < rules.threshold and rows[cell].persons is None]
+    least = 0 if rules.zeros == "hidden" else 1
+    bounds = [(1, 1) if cell == alone else (least, rules.threshold - 1) if cell in small else (0, None) for cell in number]
+    found = {}
+    for cell in small:
+        ends = []
+        for sign in (1, -1):
+            aim = [sign * float(other == cell) for other in number]
+            solved = linprog(aim, A_ub=np.vstack((matrix, -matrix)), b_ub=limits, bounds=bounds, method="highs")
+            assert solved.status == 0, solved.message
+            ends.append(sign * solved.fun)
+        found[cell] = range(math.ceil(ends[0] - 1e-6), math.floor(ends[1] + 1e-6) + 1)
+    return found
+
+
+sizes = st.lists(st.integers(12, 90), min_size=12, max_size=12).map(lambda each: dict(zip(CUBE.cells, each, strict=True)))
+holed = st.dictionaries(st.sampled_from(CUBE.cells), st.integers(0, 9), min_size=1, max_size=2)
+
+
+@pytest.mark.slow
+@settings(max_examples=120, deadline=None)
+@given(sizes, holed, st.sampled_from([EXACT, TEN_FIVE]))
+def test_what_is_left_of_a_line_tells_no_more_of_a_small_cell(big: dict, small: dict, rules: Rules) -> None:
+    """Nothing follows from it for a small cell that did not follow from the table: for any reader, also for one who is alone in a cell."""
+    cells = {cell: size for cell, size in (big | small).items() if size}
+    rows = asked(cells, rules)
+    assume(any(row.about for row in rows.values()))
+    alone = [cell for cell in small if cells.get(cell) == 1 and rows[cell].persons is None]
+    for reader in (None, *alone):
+        with_rest, without = (ranges(cells, rows, rules, left=left, alone=reader) for left in (True, False))
+        for cell, found in with_rest.items():
+            assert cell == reader or len(found) >= min(rules.candidates, len(without[cell]))
+
+
+def test_a_companion_of_an_empty_cell_shows_what_is_left_of_its_line() -> None:
+    """With totals in the answer any reader subtracts it: 170 less 60 and 70. An empty cell, and one of a few, look alike."""
+    for few in (0, 4):
+        cells = dict(zip(CUBE.cells, (few, 41, 60, 70, 50, 45, 80, 90, 45, 55, 65, 75), strict=True))
+        rows = asked({cell: size for cell, size in cells.items() if size}, TEN_FIVE)
+        assert (rows[0, 0].persons, rows[0, 0].about) == (None, False)
+        assert (rows[0, 1].persons, rows[0, 1].about) == (45 if few else 40, True)
+        assert (rows[0, 2].persons, rows[0, 2].about, rows[0, None].persons) == (60, False, 175 if few else 170)
+
+
+def test_without_totals_nothing_is_left_of_a_line() -> None:
+    """The answer does not tell the number that it would be left of."""
+    bound = crosstab(3, 4)
+    cells = dict(zip(bound.cells, (0, 40, 60, 70, 50, 45, 80, 90, 45, 55, 65, 75), strict=True))
+    answer = judge(bound, evidence(bound, cells), TEN_FIVE, lambda _who: True, any_rows).answer
+    assert answer.rows
+    assert not any(row.about for row in answer.rows)

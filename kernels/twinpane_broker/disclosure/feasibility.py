@@ -10,10 +10,10 @@ sections 4.2 to 4.4; Fischetti and Salazar 2001.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,10 @@ Bounds = tuple[float, float | None]
 """The least and the largest number a cell can have as far as is known of it alone; None: any."""
 TRIES = 64
 """Cycles that are tried for a cell before a linear program is set up."""
+READINGS = 100
+"""Intervals of suppressed cells that are looked at, as some reader may know them, before what is left of a line is told."""
+SOLVED, IMPOSSIBLE, UNBOUNDED = 0, 2, 3
+"""What becomes of a linear program (``scipy.optimize.linprog``)."""
 PROGRAMS = 1000
 """Linear programs of one audit at most; what is not audited by then counts as too narrow."""
 SLACK = 1e-6
@@ -110,6 +114,25 @@ class Audit:
                 left.append(cell)
         return left
 
+    def allows(self, cells: Collection[Index], hidden: Collection[Index], told: Iterable[tuple[Line, int]]) -> bool:
+        """Whether every interval stays wide enough if what is left of lines by the cells in ``hidden`` is told, rounded, as well.
+
+        Here nothing is taken for exact that is shown rounded, nor for loose: each shown number lies in its window in all of its lines.
+        It is asked for any reader who may be alone in one of the small cells, whether somebody is or not. So whether the numbers are told
+        follows from what readers know, and tells nothing of the suppressed ones.
+        """
+        unknown, _ = self._known_of(hidden)
+        readers = (None, *(cell for cell in self._needs if unknown[cell][1] is not None))
+        if len(readers) * len(self._needs) > READINGS or not all(total.adds_up for total in self._totals):
+            return False
+        every: dict[Index, Bounds] = {cell: unknown.get(cell) or window(self._truth.get(cell, 0), self._base) for cell in cells}
+        whole = Sum(-1, tuple(every), *window(sum(self._truth.get(cell, 0) for cell in every), self._base))
+        sums = [Sum(known.line.axis, _of_line(known.line, every), *window(known.number, self._base)) for known in self._totals]
+        left = [Sum(line.axis, _of_line(line, unknown), *window(number, self._base)) for line, number in told]
+        problem = _Problem(self._truth, every, (whole, *sums, *left), frozenset())
+        asked = ((need, problem.interval(cell, reader)) for reader in readers for cell, need in self._needs.items() if cell != reader)
+        return all(interval is None or need.met_by(*interval) for need, interval in asked)
+
     def relent(self, cell: Index, every: Iterable[Index]) -> bool:
         """Judge a cell leniently from now on if its interval is too narrow even with ``every`` cell suppressed. Whether that is new.
 
@@ -159,7 +182,7 @@ class Audit:
         sums = []
         for total in self._totals:
             line = total.line
-            cells = tuple(cell for cell in (*line.shown, *line.outside) if cell in unknown)
+            cells = _of_line(line, unknown)
             if not cells:
                 continue
             least, most = window(total.number, self._base)
@@ -208,19 +231,35 @@ class _Problem:
 
     def solve(self, cell: Index, sign: int) -> float:
         """The least (1) or largest (-1) number the cell can have."""
-        i = self._place[cell]
-        objective = np.zeros(len(self._true))
-        objective[i] = sign
-        if self._program is None:
-            self._program = self._made()
-        solved = self._program.least(objective, self._low, self._high)
-        if solved.status == 3:
+        i, solved = self._place[cell], self._solved(cell, sign, self._low, self._high)
+        if solved.status == UNBOUNDED:
             return -sign * math.inf
-        if solved.status != 0:
+        if solved.status != SOLVED:
             # The program gave no reliable result: the cell counts as known.
             return float(self._true[i])
         self._seen_low, self._seen_high = np.minimum(self._seen_low, solved.x), np.maximum(self._seen_high, solved.x)
         return float(solved.x[i])
+
+    def interval(self, cell: Index, alone: Index | None) -> tuple[float, float] | None:
+        """The least and the largest number the cell can have if one person is in the cell ``alone``; None if that cannot be."""
+        i, low, high, ends = self._place[cell], self._low.copy(), self._high.copy(), list[float]()
+        if alone is not None:
+            low[self._place[alone]] = high[self._place[alone]] = 1
+        for sign in (1, -1):
+            solved = self._solved(cell, sign, low, high)
+            if solved.status == IMPOSSIBLE:
+                return None
+            if solved.status not in (SOLVED, UNBOUNDED):
+                return float(self._true[i]), float(self._true[i])
+            ends.append(-sign * math.inf if solved.status == UNBOUNDED else float(solved.x[i]))
+        return ends[0], ends[1]
+
+    def _solved(self, cell: Index, sign: int, low: Numbers, high: Numbers) -> Any:
+        objective = np.zeros(len(self._true))
+        objective[self._place[cell]] = sign
+        if self._program is None:
+            self._program = self._made()
+        return self._program.least(objective, low, high)
 
     def _note(self, i: int, down: float, up: float) -> None:
         self._seen_low[i] = min(self._seen_low[i], self._true[i] - down)
@@ -269,6 +308,11 @@ class _Problem:
         wide = [one for one in self._sums if one.least != one.most]
         below = known((one for one in wide if one.most < math.inf), 1) + known(wide, -1)
         return Program(len(self._true), known(equal, 1), below)
+
+
+def _of_line(line: Line, cells: Collection[Index]) -> tuple[Index, ...]:
+    """Those of the cells that are on a line."""
+    return tuple(cell for cell in (*line.shown, *line.outside) if cell in cells)
 
 
 def box(cell: Index, opposite: Sequence[int]) -> list[tuple[Index, int]]:

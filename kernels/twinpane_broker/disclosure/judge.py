@@ -115,6 +115,8 @@ def judge(
     for kept in totals(bound, full.table.kept):
         tables[kept] = asked.settled(full.table.over(kept)) or asked.nothing_of(full.table.over(kept))
     shown = [part for kept, part in tables.items() if bound.plan.margins or part is full]
+    for part in shown:
+        part.left_over = part.holes.left_over(partial(asked.tells_total, part.table, tables if bound.plan.margins else {}))
     rows = {part.table.kept: asked.rows(part, tables) for part in shown}
     # A sum of released numbers tells of no set of its own.
     released, values = [whole.who] if standing.admitted or not whole.is_sum else [], dict[str, tuple[PersonSet, ...]]()
@@ -213,12 +215,8 @@ class _Asked:
                 continue
             implied, refused_line = self._implied(holes)
             if refused_line is None:
-                part = _Part(
-                    table, holes, [table.cell(cell).who for cell in holes.left if table.size(cell)] + implied, self.about, self.alone
-                )
-                if self.total_is_told and len(table.kept) == len(self.bound.axes):
-                    part.left_over = holes.left_over()
-                return part
+                own = [table.cell(cell).who for cell in holes.left if table.size(cell)]
+                return _Part(table, holes, own + implied, self.about, self.alone)
             holes.hide_one(refused_line)
         return None
 
@@ -227,6 +225,15 @@ class _Asked:
         wider = self.names.wider(table.kept, cell)
         made_up = (name for name, cells in wider if all(table.size(each) >= self.rules.threshold for each in cells))
         return self.placing.place(table.cell(cell).who, table.kept, cell, Totals(made_up))
+
+    def tells_total(self, table: Table, tables: Mapping[tuple[int, ...], _Part], line: Line) -> bool:
+        """Whether the answer tells the total of a line as its own number: that of all its persons, or a cell of its ``tables``."""
+        kept = tuple(axis for place, axis in enumerate(table.kept) if place != line.axis)
+        if not kept:
+            return self.total_is_told
+        cell = (*line.shown, *line.outside)[0]
+        total, of = cell[: line.axis] + cell[line.axis + 1 :], tables.get(kept)
+        return of is not None and of.table.is_shown(total) and total not in of.holes
 
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""

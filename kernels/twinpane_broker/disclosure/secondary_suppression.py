@@ -7,10 +7,11 @@ persons of all shown cells. *Audit*: no suppressed cell's number may follow too 
 Source: Handbook on SDC, chapter 4.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import StrEnum
 from itertools import islice, product
 
+from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
 from twinpane_broker.memory import StandIn, Standing
@@ -108,20 +109,37 @@ class SuppressionPattern:
             return True
         return all(self._widen(audit) for audit in self._audits())
 
-    def left_over(self) -> dict[Index, StandIn]:
-        """What is left of the total of a table of one dimension, by the companion that is suppressed as nobody, or a few, are in the other
-        suppressed cells. A reader can subtract as much.
+    def left_over(self, is_told: Callable[[Line], bool]) -> dict[Index, StandIn]:
+        """What is left of a line's total by the one companion that is suppressed as nobody, or a few, are in its other suppressed cells.
+
+        A reader can subtract as much from a total that ``is_told`` as its own number. It is shown where each other suppressed number may
+        still be any small one, whatever sums are known, as it goes up and down against companions alone; or else where the audit allows
+        it. Both follow from what a reader knows. Of several lines the one with least left counts.
         """
         table = self.table
-        companions = [cell for cell, why in self.reasons.items() if why is Reason.companion and table.size(cell)]
-        if len(table.sizes) != 1 or not table.apart or len(companions) != 1:
-            return {}
-        others = [cell for cell in table.cells if cell not in self.left and cell not in companions and cell not in self._as_few]
-        if table.number(others) >= self.rules.threshold:
-            return {}
-        rest = table.who - table.together(self.left)
-        within = len(rest) - table.size(companions[0]) <= self.rules.most_about
-        return {companions[0]: StandIn(rest, len(rest))} if within else {}
+        companions = {cell for cell, why in self.reasons.items() if why is Reason.companion and table.size(cell)}
+        few = [cell for cell in table.cells if not table.is_shown(cell) and 0 < table.size(cell) < self.rules.threshold]
+        found, told = dict[Index, StandIn](), list[tuple[Line, int]]()
+        for cell in companions if table.apart else ():
+            rests = [(rest, line) for line in table.through[cell] if is_told(line) and (rest := self._rest_by(cell, line))]
+            if rests:
+                rest, line = min(rests, key=lambda each: len(each[0]))
+                found[cell] = StandIn(rest, len(rest))
+                told.append((line, len(rest)))
+        watched, every = (cell for cell in (*self.reasons, *few) if cell not in companions), {*table.shown, *table.cells}
+        if found and (all(_moves(cell, companions) for cell in watched) or self._audits()[0].allows(every, self.reasons, told)):
+            return found
+        return {}
+
+    def _rest_by(self, companion: Index, line: Line) -> PersonSet | None:
+        """Whom a line's shown cells leave, if but for few they are in its one companion. Alone it would be told as what it is itself."""
+        cells = (*line.shown, *line.outside)
+        hidden = [cell for cell in cells if cell in self.reasons or not self.table.is_shown(cell)]
+        others = [cell for cell in hidden if cell != companion]
+        if not others or self.table.number(cell for cell in others if cell not in self._as_few) >= self.rules.threshold:
+            return None
+        rest = self.table.together(hidden)
+        return rest if len(rest) - self.table.size(companion) <= self.rules.most_about else None
 
     def _crowded(self, cell: Index) -> int:
         return sum(any(other in self.reasons for other in line.shown) for line in self.table.through[cell])
@@ -266,3 +284,13 @@ class SuppressionPattern:
 
     def _hidden_in(self, line: Line) -> int:
         return sum(self.table.size(cell) for cell in (*line.shown, *line.outside) if cell in self.reasons or not self.table.is_shown(cell))
+
+
+def _moves(cell: Index, companions: Collection[Index]) -> bool:
+    """Whether a cell is a corner of a box of which all others are companions: then its number may change, and no line's sum with it."""
+    along = [[at[axis] for at in companions if _without(at, axis) == _without(cell, axis)] for axis in range(len(cell))]
+    return any(all(corner in companions for corner, _ in box(cell, opposite)[1:]) for opposite in product(*along))
+
+
+def _without(cell: Index, axis: int) -> Index:
+    return cell[:axis] + cell[axis + 1 :]
