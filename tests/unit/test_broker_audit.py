@@ -244,9 +244,10 @@ def ranges(cells: Cells, rows: Mapping[Line, Row], rules: Rules, *, left: bool, 
         elif row.about and left:
             # The reader knows of which line it is what is left.
             lines = [axis for axis in (0, 1) if line[axis] is not None and is_own(rows[(*line[:axis], None, *line[axis + 1 :])])]
-            rests = [rest for axis in lines if len(rest := rest_of(line, axis, rows)) > len(members(line))]
-            known = [(sum(cells.get(cell, 0) for cell in rest), rest) for rest in rests]
-            size, rest = min(each for each in known if window(each[0], rules.base) == window(row.persons, rules.base))
+            rests = [(rest, sum(cells.get(cell, 0) for cell in rest)) for rest in (rest_of(line, axis, rows) for axis in lines)]
+            own = sum(cells.get(cell, 0) for cell in members(line))
+            rest, size = next(each for each in rests if len(each[0]) > len(members(line)) and each[1] - own < rules.threshold)
+            assert window(size, rules.base) == window(row.persons, rules.base)
             sums.append((rest, window(size, rules.base)))
     matrix = np.array([[float(cell in of) for cell in number] for of, _ in sums])
     limits = np.array([high for _, (_, high) in sums] + [-low for _, (low, _) in sums])

@@ -114,16 +114,17 @@ class SuppressionPattern:
 
         A reader can subtract as much from a total that ``is_told`` as its own number. It is shown where each other suppressed number may
         still be any small one, whatever sums are known, as it goes up and down against companions alone; or else where the audit allows
-        it. Both follow from what a reader knows. Of several lines the one with least left counts.
+        it. Both follow from what a reader knows.
         """
         table = self.table
         companions = {cell for cell, why in self.reasons.items() if why is Reason.companion and table.size(cell)}
         few = [cell for cell in table.cells if not table.is_shown(cell) and 0 < table.size(cell) < self.rules.threshold]
         found, told = dict[Index, StandIn](), list[tuple[Line, int]]()
         for cell in companions if table.apart else ():
-            rests = [(rest, line) for line in table.through[cell] if is_told(line) and (rest := self._rest_by(cell, line))]
-            if rests:
-                rest, line = min(rests, key=lambda each: len(each[0]))
+            # The first line: which of several has least left would tell of the others.
+            lines = sorted((line for line in table.through[cell] if is_told(line)), key=lambda line: line.axis)
+            if rests := [(rest, line) for line in lines if (rest := self._rest_by(cell, line))]:
+                rest, line = rests[0]
                 found[cell] = StandIn(rest, len(rest))
                 told.append((line, len(rest)))
         watched, every = (cell for cell in (*self.reasons, *few) if cell not in companions), {*table.shown, *table.cells}
