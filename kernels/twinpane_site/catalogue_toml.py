@@ -25,6 +25,8 @@ HEADER = """\
 #
 # sensitive = false on a dimension: that nearly all of a group hold one code tells nothing of its persons (sex, age, the kind of a visit).
 #
+# routine = true on a code: a test that so many persons have that nearly all of a group may have had it.
+#
 # others of a dimension: the share of rows with codes that are not listed, shown as *(other)*. If you take codes out, raise it above 0.
 #
 # `missing`, shares, `knots` and `days` are the recipe of the synthetic twin: rounded, and only what {threshold} or more persons share.
