@@ -285,7 +285,7 @@ def test_what_is_left_of_a_line_tells_no_more_of_a_small_cell(big: dict, small: 
             assert cell == reader or len(found) >= min(rules.candidates, len(without[cell]))
 
 
-def test_a_companion_of_an_empty_cell_shows_what_is_left_of_its_line() -> None:
+def test_a_companion_shows_what_is_left_of_its_line() -> None:
     """With totals in the answer any reader subtracts it: 170 less 60 and 70. An empty cell, and one of a few, look alike."""
     for few in (0, 4):
         cells = dict(zip(CUBE.cells, (few, 41, 60, 70, 50, 45, 80, 90, 45, 55, 65, 75), strict=True))
