@@ -241,11 +241,12 @@ def test_totals_are_rounded_on_their_own() -> None:
 
 
 def test_totals_are_judged_as_tables_of_their_own() -> None:
-    """A race of seven persons is no total, and none that the others leave it to."""
+    """A race of seven persons is no total, nor is what the others leave the number of a second race alone."""
     rows = by_sex_and_race({**CELLS, (0, 2): 4, (1, 2): 3}, [{"kind": "persons"}], rules=EXACT, margins=True).answer.rows
-    totals = [row.persons for row in rows if row.key[0].kind is CategoryKind.total][:3]
-    assert totals[2] is None
-    assert totals.count(None) == 2
+    totals = [row for row in rows if row.key[0].kind is CategoryKind.total][:3]
+    assert totals[2].persons is None
+    assert [row.about for row in totals].count(True) == 1
+    assert sum(row.persons for row in totals[:2]) == 7 + sum(CELLS[cell] for cell in CELLS if cell[1] < 2)
 
 
 def test_totals_hold_what_lies_outside_the_shown_categories_too() -> None:

@@ -133,11 +133,14 @@ class SuppressionPattern:
         return {}
 
     def _rest_by(self, companion: Index, line: Line) -> PersonSet | None:
-        """Whom a line's shown cells leave, if but for few they are in its one companion. Alone it would be told as what it is itself."""
+        """Whom a line's shown cells leave, if but for few they are in its one companion.
+
+        In a table of several dimensions they are not it alone: its own number would tell of few in its other lines.
+        """
         cells = (*line.shown, *line.outside)
         hidden = [cell for cell in cells if cell in self.reasons or not self.table.is_shown(cell)]
         others = [cell for cell in hidden if cell != companion]
-        if not others or self.table.number(cell for cell in others if cell not in self._as_few) >= self.rules.threshold:
+        if (not others and len(self.table.sizes) > 1) or self.table.number(cell for cell in others if cell not in self._as_few) >= self.rules.threshold:
             return None
         rest = self.table.together(hidden)
         return rest if len(rest) - self.table.size(companion) <= self.rules.most_about else None
