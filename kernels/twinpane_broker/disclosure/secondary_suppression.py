@@ -140,7 +140,8 @@ class SuppressionPattern:
         cells = (*line.shown, *line.outside)
         hidden = [cell for cell in cells if cell in self.reasons or not self.table.is_shown(cell)]
         others = [cell for cell in hidden if cell != companion]
-        if (not others and len(self.table.sizes) > 1) or self.table.number(cell for cell in others if cell not in self._as_few) >= self.rules.threshold:
+        few = self.table.number(cell for cell in others if cell not in self._as_few) < self.rules.threshold
+        if not few or (not others and len(self.table.sizes) > 1):
             return None
         rest = self.table.together(hidden)
         return rest if len(rest) - self.table.size(companion) <= self.rules.most_about else None
