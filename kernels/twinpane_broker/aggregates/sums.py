@@ -77,7 +77,7 @@ class OfSum(OfColumn):
     code = "means_and_sums"
     sentence = (
         "Means and sums are over the rows with a value, at {digits} significant digits, or relative to the span of the bounds; "
-        "a sum is the shown mean times the shown number of values, to the digit in which these leave it unsure. "
+        "a sum is the shown mean times the shown number, to the digit where it is unsure. "
         "Of what everybody knows (age), they are suppressed where one person would show in them."
     )
 
