@@ -26,7 +26,7 @@ from twinpane_broker.disclosure.costs import Cost, Spent, cost_of
 from twinpane_broker.disclosure.judge import WITHHELD, Answer, Judged, judge
 from twinpane_broker.disclosure.known_group import GROUPS, known_group
 from twinpane_broker.disclosure.row_base import row_base
-from twinpane_broker.disclosure.set_names import SetNames
+from twinpane_broker.disclosure.set_names import SetNames, name_of_everybody
 from twinpane_broker.engine.engine import Engine
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.plan import Group, Plan
@@ -82,6 +82,7 @@ class Broker:
         # These digests never change, and a catalogue is large: compute them once.
         self._asked_of = (catalogue.site, catalogue.snapshot, catalogue.digest(), policy.digest())
         self._catalogue = bytes.fromhex(self._asked_of[2])[:16]
+        self._everybody = {name_of_everybody(table.name) for table in catalogue.tables if catalogue.home(table) is None}
         self._version = policy.version
         self._engine = engine
         self._memory = memory
@@ -175,8 +176,8 @@ class Broker:
             bound, evidence, self.rules,
             Beside(
                 places=cost.covering(partial(self._placed, decision)), admits=partial(self._admits, decision),
-                admits_rows=partial(decision.admits_rows, threshold=threshold), instead=decision.instead, distance=self._distance,
-                measured=self._engine.measure,
+                admits_rows=partial(decision.admits_rows, threshold=threshold), stands_in=decision.stands_in, instead=decision.instead,
+                distance=self._distance, measured=self._engine.measure,
             ), self._secret, names,
         )  # fmt: skip
         if group is not None and not judged.answer.withheld:
@@ -201,7 +202,13 @@ class Broker:
         return Totals(self._catalogue + name for name in totals)
 
     def _distance(self, name: bytes) -> int:
-        """From the threshold to one less than twice as many persons: drawn for each description, the same each time it is asked."""
+        """From the threshold to one less than twice as many persons: drawn for each description, the same each time it is asked.
+
+        Sets that lack fewer persons of everybody bear everybody's number, and were not released themselves. So everybody's own number is
+        told whatever was asked before, if nothing nearer than the threshold was.
+        """
+        if name in self._everybody:
+            return self.rules.threshold
         drawn = hmac.digest(self._draws, DISTANCE + self._catalogue + name, "sha256")
         return self.rules.threshold + int.from_bytes(drawn) % self.rules.threshold
 

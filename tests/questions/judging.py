@@ -20,13 +20,13 @@ from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.disclosure.beside import Beside
+from twinpane_broker.disclosure.beside import Beside, Measured
 from twinpane_broker.disclosure.judge import Judged
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table
 from twinpane_broker.memory import REFUSED, InProcessMemory, Standing, Totals
 from twinpane_broker.rules.policy import Rules
-from twinpane_broker.rules.sdc_rules import complement_rule, count_is_safe, threshold_rule
+from twinpane_broker.rules.sdc_rules import count_is_safe, threshold_rule
 
 
 class Why(StrEnum):
@@ -38,6 +38,7 @@ class Why(StrEnum):
     split = "class disclosure: nearly all of a group hold one category"
     values = "dominance and rules for values: a few persons hold most of it, or the values are too much alike"
     memory = "memory: it could be differenced with an earlier answer"
+    known = "known: acquaintances know what it is about, but for one person"
     within = "memory: it could be differenced with another number of the same answer"
     condition_class = "class disclosure of a condition: nearly all of a group meet it"
     conditions = "conditions: one, alone or with others, leaves out fewer than the threshold"
@@ -62,6 +63,7 @@ class Trace:
     bound: ResolvedPlan
     evidence: Evidence
     rules: Rules
+    measured: Measured
     memory_refuses: bool = False
     """Whether the memory did not admit the question's persons as a whole."""
     patterns: list["WatchedPattern"] = field(default_factory=list)
@@ -88,13 +90,13 @@ class Trace:
         evidence, threshold = self.evidence, self.rules.threshold
         if not threshold_rule(evidence.persons, threshold):
             return Why.threshold
-        if not complement_rule(evidence.persons, len(evidence.population), threshold):
-            return Why.leaves_few
+        if not conditions_module.known_conditions_are_safe(self.bound, self.measured, self.rules):
+            return Why.conditions
         if not judge_module.conditions_are_safe(self.bound, evidence, self.rules):
             places = range(len(evidence.conditions))
             classes = any(conditions_module._discloses(place, self.bound, evidence, self.rules) for place in places)
             return Why.condition_class if classes else Why.conditions
-        if self.memory_refuses:
+        if self.memory_refuses or not self.patterns:  # or it is near a small set that everybody knows
             return Why.memory
         causes = Counter(map(self.patterns[0].why, self.patterns[0].reasons))
         return Why.memory if causes[Why.memory] > sum(causes.values()) / 2 else Why.crowded
@@ -158,7 +160,12 @@ class WatchedNumbers(judge_module.Numbers):
         return values
 
     def _why(self, index: Index, measure: Measure, memory: bool) -> Why:
-        cell, k = self.table.cell(index), self.rules.threshold
+        cell, k, told = self.table.cell(index), self.rules.threshold, self.told(index)
+        columns = (
+            ("",) if isinstance(measure, OfCell) else (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,)
+        )
+        if told is not None and told.known and any(map(self.is_known, columns)):
+            return Why.known
         if isinstance(measure, OfCell):
             if not measure.of_rows:
                 return Why.companion
@@ -186,7 +193,7 @@ def _of_current(act: Callable[[Trace], Any]) -> None:
 
 
 def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside: Beside, *secret: bytes) -> Judged:
-    trace = Trace(bound, evidence, rules, alone=_judged_alone(bound, evidence, rules, beside.measured, *secret))
+    trace = Trace(bound, evidence, rules, beside.measured, alone=_judged_alone(bound, evidence, rules, beside.measured, *secret))
     _current.append(trace)
     asked: list[Standing] = []
 
@@ -199,18 +206,16 @@ def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside
     return judged
 
 
-def _judged_alone(
-    bound: ResolvedPlan, evidence: Evidence, rules: Rules, measured: Callable[[ResolvedPlan], Evidence], *secret: bytes
-) -> Trace:
+def _judged_alone(bound: ResolvedPlan, evidence: Evidence, rules: Rules, measured: Measured, *secret: bytes) -> Trace:
     """What becomes of the question where nothing was asked before."""
-    trace, k = Trace(bound, evidence, rules), rules.threshold
+    trace, k = Trace(bound, evidence, rules, measured), rules.threshold
     _current.append(trace)
     with InProcessMemory().decision() as fresh:
         beside = Beside(
             places=lambda who, name, kind, totals: fresh.place(who, name, k, k, kind, totals),
             admits=lambda who, name, totals: fresh.admits(who, k, name, k, totals),
-            admits_rows=partial(fresh.admits_rows, threshold=k), instead=fresh.instead, distance=lambda _name: k,
-            measured=measured,
+            admits_rows=partial(fresh.admits_rows, threshold=k), stands_in=fresh.stands_in, instead=fresh.instead,
+            distance=lambda _name: k, measured=measured,
         )  # fmt: skip
         judge_module.judge(bound, evidence, rules, beside, *secret)
     _current.remove(trace)

@@ -15,11 +15,12 @@ from twinpane_broker.errors import RefusalCode
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.plan import Group, Plan, split
-from twinpane_broker.question.predicates import AnyOf, leaves
+from twinpane_broker.question.predicates import leaves
 from twinpane_broker.release.release import Refusal, Release, Row
 from twinpane_broker.rules.policy import Rules
 
 from .cells import members
+from .known import KnownRows, is_secret, known_around
 from .numbers import Number, correlated, counted, hidden, of_values, rounded
 from .rows import PERSON, beyond, column_of, is_missing, joined, kind_and_value, truth
 from .sums import is_sum_for
@@ -63,6 +64,8 @@ class Question:
     rows: pd.DataFrame
     keys: tuple[tuple[Category, ...], ...] = ()
     """The categories of the answer's rows."""
+    around: tuple[KnownRows, ...] = ()
+    """Those of whom everybody may know how many they are."""
     everybody: pd.DataFrame | None = None
     """The rows of everybody, where the cells are of persons, and so are the numbers: the table could be made of any set of persons."""
 
@@ -70,6 +73,16 @@ class Question:
         """The question as if it were asked of these persons."""
         rows = self.everybody
         return self if rows is None else replace(self, rows=rows[rows[PERSON].isin(who)].reset_index(drop=True))
+
+    def known(self, key: tuple[Category, ...] = ()) -> list[Persons]:
+        """The sets around that of a cell of which everybody may know the size."""
+        kept = [place for place, each in enumerate(key) if each.kind is not CategoryKind.total]
+        groups, key = tuple(self.plan.group_by[place] for place in kept), tuple(key[place] for place in kept)
+        table = [tuple(each[place] for place in kept) for each in self.keys]
+        if any(is_secret(group.column, self.catalogue) for group in groups):
+            return []
+        inside = [known for known in self.around if all(split(group.column)[0] in known.tables for group in groups)]
+        return [frozenset(known.rows[members(key, groups, table, known.rows, self.catalogue)][PERSON]) for known in inside]
 
     @property
     def population(self) -> Persons:
@@ -86,7 +99,8 @@ def asked(plan: Plan, catalogue: Catalogue, rules: Rules, tables: Mapping[str, p
     """The question of a plan (without a limit) on the tables as a site has them."""
     everything = joined(plan, catalogue, tables)
     rows = everything if plan.where is None else everything[truth(plan.where, everything, catalogue).holds]
-    return Question(plan, catalogue, rules, everything, rows, everybody=_everybody(plan, catalogue, tables))
+    around = tuple(known_around(plan, catalogue, tables))
+    return Question(plan, catalogue, rules, everything, rows, around=around, everybody=_everybody(plan, catalogue, tables))
 
 
 def _everybody(plan: Plan, catalogue: Catalogue, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame | None:
@@ -113,8 +127,11 @@ class Earlier:
     left_over: tuple[Persons, ...] = ()
     """Of each line of a cell whose total is shown with its own number: the persons who are in no other cell that is."""
 
-    has_known: bool = False
-    """Whether the question may have sets around it that everybody knows. Which they are is not worked out again: they are near."""
+    left_of_another: tuple[int, ...] = ()
+    """Of a table of one dimension beside another set's number: what may be left of that, which is known as it is rounded only."""
+
+    known: tuple[Persons, ...] = ()
+    """The sets around the one that is judged of which everybody may know the size: they count as released."""
 
     def may_be_summed(self, who: Persons, rules: Rules) -> bool:
         """Whether no earlier set is nearer than any distance that may be drawn: such a one would stand in itself."""
@@ -125,14 +142,21 @@ class Earlier:
         """Whether a number of persons may be shown for a set, marked: an earlier set's that it equals or is near, or else a sum of some."""
         if number is None:
             return False
-        if self.has_known and abs(number - len(who)) <= rules.most_about + rules.base:
+        if any(rounded(len(old), rules.base) == number for old in self.around(who, rules)):
             return True
-        singles = stand_ins(who, rules, self.sets)
-        if any(rounded(len(old), rules.base) == number for old in singles):
+        if number in self.left_of_another and abs(number - len(who)) <= rules.most_about_sum + rules.base:
             return True
         if any(who <= rest and number == rounded(len(rest), rules.base) and len(rest - who) <= rules.most_about for rest in self.left_over):
             return True
-        return self.may_be_summed(who, rules) and is_sum_for(number, who, rules, self.sets, self.whole)
+        asked = [who, *(old for old in self.around(who, rules) if old in self.known)]
+        return any(self.may_be_summed(one, rules) and is_sum_for(number, one, rules, self.sets, self.whole) for one in asked)
+
+    def around(self, who: Persons, rules: Rules) -> list[Persons]:
+        """The sets whose numbers may stand in for a set, or for a known one that does so."""
+        every = (*self.sets, *self.known)
+        near = stand_ins(who, rules, every)
+        known = [old for old in near if old in self.known]
+        return list(dict.fromkeys([*near, *(other for old in known for other in stand_ins(old, rules, every))]))
 
 
 def verdict_on(answer: Release | Refusal, question: Question, earlier: Collection[Persons] = ()) -> Verdict:
@@ -149,19 +173,25 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
         return Verdict()
     question = replace(question, keys=tuple(row.key for row in answer.rows))
     sure = tuple(who for who in earlier if who and (not isinstance(earlier, Mapping) or earlier[who]))
-    has_known = _has_known(question.plan)
-    # Then everybody counts as released: what is secret may leave out nobody, or a few.
-    everybody = (frozenset(question.population),) if has_known else ()
-    earlier = Earlier((*earlier, *everybody), sure, question.who, has_known=has_known)
-    if not answer.about or question.everybody is None:
+    earlier = Earlier(tuple(earlier), sure, question.who, known=tuple(question.known()))
+    if not answer.about:
         return _judged(answer, question, question, earlier)
+    if question.everybody is None:
+        return _with_known(_judged(answer, question, question, earlier), question, earlier)
     inside = frozenset(question.everybody[PERSON])
-    near = [old for old in stand_ins(question.who, question.rules, earlier.sets) if old <= inside]
+    near = [old for old in earlier.around(question.who, question.rules) if old <= inside]
     told = [old for old in near if rounded(len(old), question.rules.base) == answer.persons] or [question.who]
     verdicts = [_judged(answer, question, question.of(old), earlier) for old in told]
     if earlier.may_be_summed(question.who, question.rules):  # a sum of sets has no table
         verdicts.append(_judged(answer, question, question, earlier))
-    return next((verdict for verdict in verdicts if not verdict.faults), verdicts[0])
+    found = next((verdict for verdict in verdicts if not verdict.faults), verdicts[0])
+    return _with_known(found, question, earlier)
+
+
+def _with_known(verdict: Verdict, question: Question, earlier: Earlier) -> Verdict:
+    """A known set that stands in for the question's persons is released with the answer."""
+    verdict.known += stand_ins(question.who, question.rules, earlier.known)
+    return verdict
 
 
 def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) -> Verdict:
@@ -184,8 +214,12 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
         row.key: frozenset(part[PERSON]) for row, part in zip(answer.rows, parts, strict=True) if _is_its_own(row, part, told is own, rules)
     }  # fmt: skip
     for row, part, values in zip(answer.rows, parts, owns, strict=True):
-        earlier = replace(earlier, left_over=tuple(_left_over(row.key, shown, told.who)))
-        _judge_row(row, part, values, told, own, answer, earlier, verdict)
+        of_another = answer.about and told is own and len(own.plan.group_by) == 1 and answer.persons is not None
+        left = _left_of_another(answer.persons, row.key, shown, rules) if of_another else ()
+        lines = () if of_another else tuple(_left_over(row.key, shown, told.who))
+        around = tuple(own.known(row.key)) if told is own else ()
+        beside = replace(earlier, left_over=lines, left_of_another=left, known=around)
+        _judge_row(row, part, values, told, own, answer, beside, verdict)
     if told is own:
         verdict.sets += _sums(answer, parts)
     shares = [measure for measure in own.plan.measures if measure.kind == MeasureKind.share]
@@ -195,6 +229,12 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
     verdict.faults += _class_disclosure(answer, told, parts)
     verdict.faults += _sparse(answer, told, parts)
     return verdict
+
+
+def _left_of_another(total: int, key: tuple[Category, ...], shown: Mapping[tuple[Category, ...], Persons], rules: Rules) -> tuple[int, ...]:
+    """What may be left of another set's number, which is rounded, beside the other cells that are shown with their own."""
+    others = frozenset[str]().union(*(who for other, who in shown.items() if other != key))
+    return tuple(rounded(total - len(others) + more, rules.base) for more in range(-rules.base, rules.base + 1))
 
 
 def _left_over(key: Key, own: Mapping[Key, Persons], everybody: Persons) -> Iterator[Persons]:
@@ -265,6 +305,9 @@ def _judge_persons(name: str, told: Release | Row, who: Persons, rules: Rules, e
         verdict.sets.append(who)
         if told.persons != rounded(len(who), rules.base):
             verdict.faults.append(f"{name} has {told.persons} persons, not {rounded(len(who), rules.base)}")
+        near = [old for old in earlier.known if len(old - who) < rules.threshold and len(who - old) < rules.threshold]
+        if who and near:
+            verdict.faults.append(f"{name} shows its {len(who)} persons, beside {len(near[0])} of whom everybody may know")
         return
     verdict.about += 1
     if not earlier.may_show(told.persons, who, rules):
@@ -282,18 +325,11 @@ def stand_ins(who: Persons, rules: Rules, earlier: Collection[Persons]) -> list[
     ]  # fmt: skip
 
 
-def _has_known(plan: Plan) -> bool:
-    """Whether a condition joins others by OR, or a cohort chooses persons."""
-    return plan.cohort is not None or any(isinstance(term, AnyOf) for term in terms_of(plan.where))
-
-
 def _withheld(question: Question) -> str:
     """Why nothing may be told, or nothing."""
-    k, asked_about, everyone = question.rules.threshold, len(question.who), len(question.population)
+    k, asked_about = question.rules.threshold, len(question.who)
     if asked_about < k:
         return f"it is about {asked_about} persons"
-    if 0 < everyone - asked_about < k:
-        return f"it leaves out {everyone - asked_about} persons"
     return ""
 
 

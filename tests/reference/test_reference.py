@@ -11,7 +11,7 @@ from reference.worlds import World, random_world
 from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.question.plan import Group, Plan
-from twinpane_broker.question.predicates import Range
+from twinpane_broker.question.predicates import AllOf, In, Range
 from twinpane_broker.release.release import Release, Row
 
 
@@ -101,13 +101,14 @@ def marked(told: Release | Row) -> Release | Row:
 
 @pytest.fixture(scope="module")
 def beside(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Plan, Release, list[Persons]]:
-    """All persons by sex, and then again in words that leave out nobody: a table of stand-ins, and the sets that were known before it."""
+    """Smokers by sex, and then again in words that leave out nobody: a table of stand-ins, and the sets that were known before it."""
     world = random_world(Random(5), 300)
     site = Hospital(tmp_path_factory.mktemp("site"), world.catalogue, world.tables, world.rules)
     group = (Group(column="person.sex"),)
-    first = Plan(table="person", group_by=group, measures=(measure_of("persons"),))
-    everybody = Range(column="person.age", low=0)
-    plan = Plan(table="person", where=everybody, group_by=group, measures=(measure_of("persons"), measure_of("count")))
+    smokers = In(column="person.smoker", codes=(True,))
+    first = Plan(table="person", where=smokers, group_by=group, measures=(measure_of("persons"),))
+    again = AllOf(terms=(smokers, Range(column="person.age", low=0)))
+    plan = Plan(table="person", where=again, group_by=group, measures=(measure_of("persons"), measure_of("count")))
     known = verdict_on(site.run(first), asked(first, world.catalogue, world.rules, world.tables)).known
     release = site.run(plan)
     assert isinstance(release, Release)

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.cells.cell_evidence import CellEvidence, Spread
-from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.cells.person_sets import NOBODY, PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.judge import Judged
@@ -203,7 +203,8 @@ def beside(admits: Admits, rows: AdmitsRows, seen: Any = None) -> Beside:
     return Beside(
         places=lambda who, _name, kind, _totals: ADMITTED if kind != PERSONS or admits(who) else REFUSED,
         admits=lambda who, _name, _totals: admits(who), admits_rows=rows,
-        instead=lambda _who: None, distance=lambda _name: 10, measured=lambda _bound: seen,
+        stands_in=lambda _who: None, instead=lambda _who: None, distance=lambda _name: 10,
+        measured=lambda bound: seen if bound.plan.measures else Evidence(NOBODY, NOBODY, {}),  # nobody is known without being asked about
     )  # fmt: skip
 
 

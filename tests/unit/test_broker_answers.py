@@ -140,12 +140,15 @@ def test_fan_out_does_not_make_a_crowd(tmp_path: Path) -> None:
 
 
 def test_a_tracker_cannot_ask_for_all_but_few(tmp_path: Path) -> None:
-    """all, and all but three: the second is withheld, so there is no difference to take."""
+    """all, and all but three: the second has the number of the first, so there is no difference to take."""
     world = World(tmp_path, person=people(race=lambda i: "c" if i < 3 else "ab"[i % 2]))
     assert isinstance(world.ask("select count(*) from person"), Release)
-    for where in ("race <> 'c'", "not race = 'c'", "race in ('a', 'b')", "race = 'a' or race = 'b'", "race = 'c'"):
-        assert world.ask(f"select count(*) from person where {where}").code is RefusalCode.withheld
-        assert world.ask(f"select sex, avg(age) from person where {where} group by sex").code is RefusalCode.withheld
+    for where in ("race <> 'c'", "not race = 'c'", "race in ('a', 'b')", "race = 'a' or race = 'b'"):
+        answer = world.ask(f"select count(*) from person where {where}")
+        assert (answer.persons, answer.about, answer.rows[0].values[0].value) == (1000, True, 1000)
+        by_sex = world.ask(f"select sex, avg(age) from person where {where} group by sex")
+        assert all((row.persons, row.about) == (500, True) for row in by_sex.rows)
+    assert world.ask("select count(*) from person where race = 'c'").code is RefusalCode.withheld
 
 
 def test_how_few_are_in_a_group_tells_nothing(tmp_path: Path) -> None:

@@ -103,7 +103,7 @@ def test_cases_cut_where_ranges_may_cut(world: World) -> None:
 
 def test_a_case_has_the_published_share_of_its_codes_alone(tmp_path: Path) -> None:
     """That nearly all are in the rest is no news where the catalogue says so of the codes; a case's name says nothing."""
-    wards = [(i, "icu" if i % 20 < 1 else "day") for i in range(1000)]
+    wards = [(i, "icu" if i % 20 < 1 else "day") for i in range(900)]  # everybody's number would stand in for all
     shares = {"icu": 0.05, "er": 0.0, "day": 0.95}
     tables = tuple(
         table.model_copy(update={"columns": tuple(

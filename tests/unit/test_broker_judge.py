@@ -101,11 +101,10 @@ def test_zeros_are_shown_where_the_policy_says_so() -> None:
     assert shown(judge(RACE, evidence(RACE, {(0,): 100, (1,): 200, (2,): 0}), EXACT, everything, any_rows)) == [100, 200, 0]
 
 
-def test_a_question_about_few_persons_or_all_but_few_is_withheld() -> None:
-    """Query set size at both ends: 997 of 1000 is the tracker's first step."""
+def test_a_question_about_few_persons_is_withheld() -> None:
+    """Query set size. All but a few look like all: see the tests of known sets."""
     assert judge(SEX, evidence(SEX, {(0,): 5, (1,): 4}), TEN_FIVE, everything, any_rows).answer.withheld
-    assert judge(SEX, evidence(SEX, {(0,): 500, (1,): 497}, population=1000), TEN_FIVE, everything, any_rows).answer.withheld
-    assert not judge(SEX, evidence(SEX, {(0,): 500, (1,): 497}, population=1007), TEN_FIVE, everything, any_rows).answer.withheld
+    assert not judge(SEX, evidence(SEX, {(0,): 500, (1,): 497}), TEN_FIVE, everything, any_rows).answer.withheld
 
 
 def test_sparse_tables_are_withheld() -> None:

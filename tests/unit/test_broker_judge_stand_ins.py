@@ -1,6 +1,7 @@
 """What the judge tells where the memory gives a released set in the place of one that was asked about."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from broker_world import TEN_FIVE, any_rows, beside, bound_to, evidence, some
@@ -29,9 +30,7 @@ def told(bound: ResolvedPlan, seen: Evidence, stands: Mapping[frozenset[int], St
         return stands.get(frozenset(who), ADMITTED) if kind == PERSONS else ADMITTED
 
     around = beside(lambda who: frozenset(who) not in stands, any_rows, seen)
-    return judge(
-        bound, seen, rules, type(around)(places, around.admits, around.admits_rows, around.instead, around.distance, around.measured)
-    )
+    return judge(bound, seen, rules, replace(around, places=places))
 
 
 def near(who: PersonSet, more: int) -> Standing:

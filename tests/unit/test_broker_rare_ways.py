@@ -229,13 +229,13 @@ def numbers_of(table: Any, bound: ResolvedPlan, admits: Callable[[PersonSet], bo
     return Numbers(
         table, set(), bound, TEN_FIVE, Counter(TEN_FIVE), CoarseCounter(TEN_FIVE), one_row_each=False,
         told=lambda cell: Told(table.cell(cell)), name=lambda _cell: b"", totals=lambda _cell: frozenset(), beside=beside(admits, any_rows),
-        one_shows=lambda _column, _cell: False,
+        one_shows=lambda _column, _cell: False, is_known=lambda _column: False,
     )  # fmt: skip
 
 
 def test_an_aggregate_of_no_known_evidence_has_no_number() -> None:
     """One that somebody adds and does not finish is an error, never a number without rules."""
-    novel: Any = SimpleNamespace(aggregate=None, kind="novel", column=None)
+    novel: Any = SimpleNamespace(aggregate=None, kind="novel", column=None, other=None)
     nothing: Any = None
     with pytest.raises(TypeError, match="novel has no noise of known size"):
         _value(novel, (), {(): 100}, 100, {}, RACE, PRIVATE)

@@ -23,6 +23,8 @@ class Beside:
     """Whether it admits a set that follows from several numbers, by its name and those of the totals to which it belongs."""
     admits_rows: Callable[[PersonSet, int, int], bool]
     """Whether it admits a number of rows of exactly these persons, of whom one has at most so many."""
+    stands_in: Callable[[PersonSet], None]
+    """Says that an admitted set stands in for one that the question asks about."""
     instead: Callable[[PersonSet], None]
     """Says that the question is judged as if it were asked of a stand-in."""
     distance: Callable[[bytes], int]

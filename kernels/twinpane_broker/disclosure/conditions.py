@@ -1,7 +1,7 @@
 """The rules for each condition of a question. They come before the memory, and their refusals depend on no earlier answer.
 
-The memory admits a set that it knows, and refuses a set near it. Suppose that a condition leaves out one person. Then the memory's
-decision would tell whether the rest of the question holds for that person. So such a condition is refused whatever else is asked
+A reader compares a question with and without a condition. Suppose that a condition leaves out one person whom everybody knows. Then the
+two answers might tell whether the rest of the question holds for that person. So such a condition is refused whatever else is asked
 (simulatable auditing, Kenthapadi, Mishra, Nissim 2005). Also, two counts, of a group and of its members with a code, tell as much as a
 table of both. So class disclosure is judged on conditions too (ESSnet guidelines for output checking).
 """
@@ -12,41 +12,60 @@ from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.class_conditions import tells_of_class
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.check.secret_conditions import is_mixed
-from twinpane_broker.evidence.evidence import Condition, Evidence
+from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import MAX_TERMS, AllOf, AnyOf, In, Leaf, Missing, Not, Predicate, leaves
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import class_rule, complement_rule, threshold_rule
 
+from .beside import Measured
+from .known_plans import of_persons
+
 
 def conditions_are_safe(bound: ResolvedPlan, evidence: Evidence, rules: Rules) -> bool:
-    """Whether no condition singles out a few persons, by itself or beside some of the others, and none discloses a class."""
-    everybody, threshold = len(evidence.population), rules.threshold
+    """Whether no code set or part of an OR singles out a few persons by itself, and no condition discloses a class."""
     # The catalogue says of each code whether enough persons hold it. A code set gets the same answer, whatever is asked with it: a set that
     # nobody holds is refused like one that a few hold, or the refusal would tell which.
-    if not all(threshold_rule(holders, threshold) for holders in evidence.code_sets):
+    if not all(threshold_rule(holders, rules.threshold) for holders in evidence.code_sets):
         return False
-    for holds in (*evidence.ways, *(number for condition in evidence.conditions for number in condition.denied)):
-        # A condition that holds for nobody changes nothing; one that holds for a few singles out those few.
-        if not (complement_rule(0, holds, threshold) and complement_rule(holds, everybody, threshold)):
-            return False
-    return _leave_enough(bound, evidence, threshold) and not any(
+    return _parts_hold_enough(evidence, rules) and not any(
         _discloses(place, bound, evidence, rules) for place in range(len(evidence.conditions))
     )
 
 
-def _leave_enough(bound: ResolvedPlan, evidence: Evidence, threshold: int) -> bool:
+def known_conditions_are_safe(bound: ResolvedPlan, measured: Measured, rules: Rules) -> bool:
+    """Whether no condition on what everybody knows leaves out a few of everybody, by itself or beside some of the others.
+
+    This follows from what everybody knows: who is judged are all persons, whatever else the question asks for, so that a refusal tells
+    nothing of that. Whether a condition on something secret leaves out a few is not judged, as a refusal would tell of these
+    (``known_around``). Raises EngineError.
+    """
+    known = of_persons(bound)
+    if known is None or known.plan.where is None:
+        return True
+    evidence, asked = measured(known), bound.plan
+    alone = asked.tables == known.plan.tables and not bound.axes and set(terms_of(asked.where)) == set(terms_of(known.plan.where))
+    return _parts_hold_enough(evidence, rules) and _leave_enough(evidence, rules.threshold, split_further=not alone)
+
+
+def _parts_hold_enough(evidence: Evidence, rules: Rules) -> bool:
+    """Whether no part of an OR, nor what a condition denies, holds for a few, or for all but a few. One for nobody changes nothing."""
+    everybody = len(evidence.population)
+    return all(
+        complement_rule(0, holds, rules.threshold) and complement_rule(holds, everybody, rules.threshold)
+        for holds in (*evidence.ways, *(number for condition in evidence.conditions for number in condition.denied))
+    )
+
+
+def _leave_enough(evidence: Evidence, threshold: int, split_further: bool) -> bool:
     """Whether each condition leaves out nobody, or at least ``threshold`` persons.
 
     Judge this within everybody, and within the persons for whom some of the other conditions hold. Judge it within all the other
-    conditions together only if rows or cells split the question further; otherwise the memory compares these two sets. If there are
-    very many conditions, judge each beside at most two others. Cohorts, and conditions on something secret or something known, are
-    not judged: whether they leave out a few would tell of these (``known_around``).
+    conditions together only if the question is split further; otherwise the memory compares these two sets. If there are very many
+    conditions, judge each beside at most two others.
     """
-    sets = [condition.who for condition in evidence.conditions if not _is_around(condition, bound)]
-    split_further = bool(bound.axes) or not _all_known(bound, evidence)
+    sets = [condition.who for condition in evidence.conditions]
     for some, who in _chosen(evidence.population, sets, len(sets) if len(sets) <= MAX_TERMS else 2):
         for place in range(len(sets)):
             if place in some or (some and len(some) + 1 == len(sets) and not split_further):
@@ -54,13 +73,6 @@ def _leave_enough(bound: ResolvedPlan, evidence: Evidence, threshold: int) -> bo
             if not complement_rule(who.intersection_cardinality(sets[place]), len(who), threshold):
                 return False
     return True
-
-
-def _is_around(condition: Condition, bound: ResolvedPlan) -> bool:
-    """Whether the set without a condition counts as released."""
-    if condition.term is None:
-        return not condition.implied_by
-    return any(is_mixed(term, bound) for term in terms_of(condition.term))
 
 
 def _chosen(who: PersonSet, sets: list[PersonSet], most: int, some: tuple[int, ...] = ()) -> Iterator[tuple[tuple[int, ...], PersonSet]]:
@@ -121,11 +133,6 @@ def _about_everybody(bound: ResolvedPlan) -> bool:
     """Whether the condition is the question's only one, over one table."""
     plan = bound.plan
     return len(terms_of(plan.where)) == 1 and not plan.joins and not plan.firsts and plan.cohort is None
-
-
-def _all_known(bound: ResolvedPlan, evidence: Evidence) -> bool:
-    measured = sum(condition.terms for condition in evidence.conditions)
-    return measured == len(terms_of(bound.plan.where))
 
 
 def _published_code(term: Predicate, bound: ResolvedPlan) -> float:

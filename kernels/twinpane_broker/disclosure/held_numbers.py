@@ -44,6 +44,8 @@ class Told:
     about: bool = False
     fewest: int = 0
     """Of a stand-in's: the fewest persons that the cell itself may have."""
+    known: bool = False
+    """Whether everybody may know the stand-in: then nothing is told of rows and values that they know of everybody too."""
     alone: bool = False
     """Whether nothing but the number of persons is told: no values, nor rows."""
 
@@ -72,6 +74,8 @@ class Numbers:
     beside: Beside
     one_shows: Callable[[str, Index], bool]
     """Whether one person would show in a mean of a column's known values in a cell (``known_values``)."""
+    is_known: Callable[[str], bool]
+    """Whether acquaintances know a column's values, or with no name the rows, of the known sets around the question's."""
     released: list[PersonSet] = field(default_factory=list)
     """The persons with values behind the numbers that were given, where they are others than the cell's."""
     values: dict[str, list[PersonSet]] = field(default_factory=dict)
@@ -105,7 +109,7 @@ class Numbers:
     def _of_rows(self, measure: OfCell, index: Index, told: Told) -> Value:
         if told.about and self.one_row_each:
             return Value(value=self.counter.shown(told.cell.who, told.cell.persons), about=True)
-        if told.alone:
+        if told.alone or (told.known and self.is_known("")):
             return ABSENT
         if not told.about:
             return ABSENT if index in self._held_row_counts else measure.number(told.cell, None, self.counter)
@@ -150,14 +154,16 @@ class Numbers:
         return [cell for cell in self.table.shown if cell not in self.hidden]
 
     def _each(
-        self, held: set[Index], number: Callable[[Index, CellEvidence], Value], beside: Callable[[Index, CellEvidence], Value]
-    ) -> dict[Index, Value]:
-        """One value per shown cell; ``beside`` gives those that stand beside the number of a stand-in."""
+        self, columns: tuple[str, ...], held: set[Index], number: Callable[[Index, CellEvidence], Value],
+        beside: Callable[[Index, CellEvidence], Value],
+    ) -> dict[Index, Value]:  # fmt: skip
+        """One value of these columns per shown cell; ``beside`` gives those that stand beside the number of a stand-in."""
         found = {}
         for index in self.table.shown:
             told, cell = self.told(index), self.table.cell(index)
             if told is not None and told.about:
-                found[index] = ABSENT if told.alone else beside(index, cell)
+                hides = told.alone or (told.known and any(map(self.is_known, columns)))
+                found[index] = ABSENT if hides else beside(index, cell)
             else:
                 found[index] = ABSENT if index in held else number(index, cell)
         return found
@@ -232,7 +238,7 @@ class Numbers:
                 clipped=share(spread, lambda: False), end=end,
             )  # fmt: skip
 
-        return self._each(held, number, beside)
+        return self._each((measure.column,), held, number, beside)
 
     def _held_means(self, place: int, column: str) -> set[Index]:
         """The cells whose means and sums of a column are suppressed, and therefore their spreads too."""
@@ -303,7 +309,7 @@ class Numbers:
             within = self.coarse.within(pair.who, pair.values) if n is not None else None
             return Value(value=measure.number(pair, self.counter), n=n, within=within)
 
-        return self._each(self.held_counts, number, beside)
+        return self._each((measure.column, measure.other), self.held_counts, number, beside)
 
     def _number_of_values(self, columns: str, index: Index, part: Spread | Pair) -> tuple[int | None, tuple[int, int] | None]:
         """How many values there are in a cell that has its own number of persons, and between which numbers; None if it may not be said."""
@@ -332,6 +338,9 @@ class Numbers:
 
     def _values_beside(self, column: str, index: Index, part: Spread | Pair) -> int | None:
         """How many values there are, as it may be said beside other persons' number; None if it may not."""
+        told = self.told(index)
+        if told is not None and told.known and self.is_known(""):
+            return None
         if self.one_row_each or not self._rows_admitted(index, part.who, part.values, part.most_values, column):
             return None
         return self.coarse.shown_rows(part.who, part.values) or None

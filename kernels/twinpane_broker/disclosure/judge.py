@@ -18,7 +18,7 @@ from twinpane_broker.cells.person_sets import PersonSet, fingerprint, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
-from twinpane_broker.memory import ADMITTED, AS_FEW, NO_TOTALS, PERSONS, REFUSED, StandIn, Standing, Totals
+from twinpane_broker.memory import AS_FEW, NO_TOTALS, PERSONS, REFUSED, StandIn, Standing, Totals
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
@@ -26,15 +26,16 @@ from twinpane_broker.release.account_line import AccountLines
 from twinpane_broker.release.release import Row
 from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import Rules
-from twinpane_broker.rules.sdc_rules import complement_rule, threshold_rule
+from twinpane_broker.rules.sdc_rules import threshold_rule
 
 from .beside import Beside
-from .conditions import conditions_are_safe
+from .conditions import conditions_are_safe, known_conditions_are_safe
 from .held_numbers import Numbers, Told
 from .known_around import KnownAround
+from .known_plans import is_known_beside
 from .known_values import KnownValues
 from .row_base import coarse_row_base, row_base
-from .secondary_suppression import SuppressionPattern
+from .secondary_suppression import SuppressionPattern, ToldTotal
 from .set_names import SetNames
 from .stand_in_table import table_of_stand_in
 
@@ -84,14 +85,11 @@ def judge(
     PolicyError if the rules need a ``secret`` and there is none, and EngineError.
     """
     counter, names = Counter(rules, secret, row_base(bound, rules)), names or SetNames(bound)
-    about, around, described = False, KnownAround(bound, beside.measured), names
-    # A reader could compare the question with and without a condition; one that leaves out a few persons would single them out. If what is
-    # secret decides about them, a refusal would tell of them as much: then everybody's number stands in.
-    if not (around.any or complement_rule(evidence.persons, len(evidence.population), rules.threshold)):
+    about, described = False, names
+    # A reader could compare the question with and without a condition; one that leaves out a few known persons would single them out.
+    if not known_conditions_are_safe(bound, beside.measured, rules) or not conditions_are_safe(bound, evidence, rules):
         return WITHHELD
-    if not conditions_are_safe(bound, evidence, rules):
-        return WITHHELD
-    asked_of = _Placing(names, beside, around, rules)
+    asked_of = _Placing(names, beside, KnownAround(bound, beside.measured, beside.distance), rules)
     standing = asked_of.place(evidence.who, (), ())
     whole = StandIn(evidence.who, evidence.persons) if standing.admitted else standing.stand_in
     if whole is None or not threshold_rule(whole.persons, rules.threshold):
@@ -103,11 +101,9 @@ def judge(
         asked_of = _Placing(names, beside, None, rules)
     coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))
     known = KnownValues(bound, beside.measured)
-    total = evidence.who == whole.who
-    asked = _Asked(
-        bound, rules, counter, coarse, names, described, evidence.one_row_each, about, about and whole.is_known, beside, known, total,
-        asked_of,
-    )  # fmt: skip
+    total = ToldTotal(evidence.who, evidence.persons) if about else ToldTotal(whole.who, whole.persons, standing.admitted)
+    stand_in = whole if about else None
+    asked = _Asked(bound, rules, counter, coarse, names, described, evidence.one_row_each, stand_in, beside, known, total, asked_of)
     full = asked.settled(table_of(bound, evidence))
     if full is None:
         return WITHHELD
@@ -116,7 +112,7 @@ def judge(
         tables[kept] = asked.settled(full.table.over(kept)) or asked.nothing_of(full.table.over(kept))
     shown = [part for kept, part in tables.items() if bound.plan.margins or part is full]
     for part in shown:
-        part.left_over = part.holes.left_over(partial(asked.tells_total, part.table, tables if bound.plan.margins else {}))
+        part.left_over = part.holes.left_over(partial(asked.total_of, part.table, tables if bound.plan.margins else {}))
     rows = {part.table.kept: asked.rows(part, tables) for part in shown}
     # A sum of released numbers tells of no set of its own.
     released, values = [whole.who] if standing.admitted or not whole.is_sum else [], dict[str, tuple[PersonSet, ...]]()
@@ -140,19 +136,22 @@ class _Placing:
     def place(self, who: PersonSet, kept: tuple[int, ...], cell: Index, wider: Totals = NO_TOTALS) -> Standing:
         """Where the set of a cell of these axes stands; ``wider``: the names of wider bins that count as totals. Raises EngineError."""
         name = self.names.of(kept, cell)
-        distance = self.beside.distance(name)
-        known = self.around.near(who, kept, cell, distance) if self.around is not None else None
-        if known is None or known.name == name:
+        known = self.around.near(who, name, kept, cell) if self.around is not None else None
+        if known is None:
             return self.beside.places(who, name, PERSONS, self.names.around(kept, cell) | wider)
-        standing = self.beside.places(known.who, known.name, PERSONS, known.totals) if not kept else ADMITTED
+        if len(known.who) < self.rules.threshold + known.distance - 1:
+            return AS_FEW
+        stand_in = StandIn(known.who, len(known.who), known.name, is_known=True, by_another=known.by_another)
+        if kept:
+            # The memory is not asked about a cell's: beside the other cells it would see whether the two are equal.
+            return Standing(False, stand_in)
+        standing = self.beside.places(known.who, known.name, PERSONS, known.totals)
         if standing.stand_in is not None:
-            return replace(standing, stand_in=replace(standing.stand_in, is_known=True))
+            return replace(standing, stand_in=replace(standing.stand_in, is_known=True, by_another=True))
         if not standing.admitted:
             return standing
-        if len(known.who) < self.rules.threshold + distance - 1:
-            return AS_FEW
-        # The memory is not asked about a cell's: beside the other cells it would see whether the two are equal.
-        return Standing(False, StandIn(known.who, len(known.who), known.name, is_known=True))
+        self.beside.stands_in(known.who)
+        return Standing(False, stand_in)
 
 
 @dataclass
@@ -162,22 +161,24 @@ class _Part:
     table: Table
     holes: SuppressionPattern
     released: list[PersonSet]
-    about: bool
-    alone: bool
-    """Whether it is the table of a set that everybody knows: only persons are told of it."""
+    stand_in: StandIn | None
+    """Whose table it is, if another set's."""
     values: dict[str, list[PersonSet]] = field(default_factory=dict)
     left_over: dict[Index, StandIn] = field(default_factory=dict)
     """A companion with what a reader can subtract from the total for it; nothing else is told of it."""
 
     def told(self, cell: Index) -> Told | None:
         """What may be told of a cell: its own evidence, or its stand-in's; None if it is suppressed."""
-        rules = self.holes.rules
         if stand_in := self.holes.stand_ins.get(cell) or self.left_over.get(cell):
             seen = CellEvidence(stand_in.who, stand_in.persons, largest=1, second=1, counted=stand_in.persons)
-            slack = rules.most_about_sum if stand_in.is_sum else rules.most_about
-            return Told(seen, about=True, fewest=stand_in.persons - slack, alone=stand_in.is_known or cell in self.left_over)
-        own = self.table.cell(cell)
-        return None if cell in self.holes else Told(own, self.about, fewest=own.persons - rules.most_about, alone=self.alone)
+            return self._told(seen, stand_in, alone=cell in self.left_over)
+        return None if cell in self.holes else self._told(self.table.cell(cell), self.stand_in)
+
+    def _told(self, seen: CellEvidence, stand_in: StandIn | None, alone: bool = False) -> Told:
+        if stand_in is None:
+            return Told(seen)
+        slack = self.holes.rules.most_about_sum if stand_in.is_loose else self.holes.rules.most_about
+        return Told(seen, about=True, fewest=seen.persons - slack, known=stand_in.is_known, alone=alone)
 
 
 @dataclass
@@ -192,14 +193,12 @@ class _Asked:
     described: SetNames
     """The names of the sets that the question itself describes, whose values are told even in the table of a stand-in."""
     one_row_each: bool
-    about: bool
-    """Whether the table is that of a stand-in."""
-    alone: bool
-    """Whether it is near a set that everybody knows, so that only persons are told of it."""
+    stand_in: StandIn | None
+    """Whose the table is, if another set's."""
     beside: Beside
     known: KnownValues
-    total_is_told: bool
-    """Whether the number of the question's persons is that of the table's, not another set's."""
+    total: ToldTotal
+    """What is told of the question's persons."""
     placing: _Placing
 
     def settled(self, table: Table) -> _Part | None:
@@ -216,7 +215,7 @@ class _Asked:
             implied, refused_line = self._implied(holes)
             if refused_line is None:
                 own = [table.cell(cell).who for cell in holes.left if table.size(cell)]
-                return _Part(table, holes, own + implied, self.about, self.alone)
+                return _Part(table, holes, own + implied, self.stand_in)
             holes.hide_one(refused_line)
         return None
 
@@ -226,20 +225,22 @@ class _Asked:
         made_up = (name for name, cells in wider if all(table.size(each) >= self.rules.threshold for each in cells))
         return self.placing.place(table.cell(cell).who, table.kept, cell, Totals(made_up))
 
-    def tells_total(self, table: Table, tables: Mapping[tuple[int, ...], _Part], line: Line) -> bool:
-        """Whether the answer tells the total of a line as its own number: that of all its persons, or a cell of its ``tables``."""
+    def total_of(self, table: Table, tables: Mapping[tuple[int, ...], _Part], line: Line) -> ToldTotal | None:
+        """What the answer tells of a line's total: that of the question's persons, or of a cell of its ``tables`` with its own number."""
         kept = tuple(axis for place, axis in enumerate(table.kept) if place != line.axis)
         if not kept:
-            return self.total_is_told
+            return self.total
         cell = (*line.shown, *line.outside)[0]
-        total, of = cell[: line.axis] + cell[line.axis + 1 :], tables.get(kept)
-        return of is not None and of.table.is_shown(total) and total not in of.holes
+        at, of = cell[: line.axis] + cell[line.axis + 1 :], tables.get(kept)
+        if of is None or not of.table.is_shown(at) or at in of.holes:
+            return None
+        return ToldTotal(of.table.cell(at).who, of.table.size(at))
 
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""
         holes = SuppressionPattern(table, self.bound, self.rules)
         holes.refuse(dict.fromkeys(table.shown, REFUSED))
-        return _Part(table, holes, [], self.about, self.alone)
+        return _Part(table, holes, [], self.stand_in)
 
     def rows(self, part: _Part, tables: dict[tuple[int, ...], _Part]) -> dict[Index, Row]:
         """The rows of a table, by its cells."""
@@ -257,6 +258,7 @@ class _Asked:
             partial(self.described.around, table.kept),
             self.beside,
             lambda column, cell: self.known.one_shows(column, table.kept, cell),
+            partial(is_known_beside, self.bound),
         )
         columns: list[dict[Index, Value]] = []
         for measure in self.bound.plan.measures:

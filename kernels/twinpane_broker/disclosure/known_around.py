@@ -1,28 +1,21 @@
-"""The sets around those of a question of which everybody may know the size, without asking.
+"""The sets around those of a question of which everybody may know the size, without asking: they count as released.
 
-A question may leave out, or take in, by something secret those who come in one month: *all but the ill of May 1999*. Who knows everybody's
-months knows the set with that one person and without him. So a count of the question's set tells whether he is ill: by a refusal, as he is
-a few; by the mark of a near set; by rounding, where the size is one at which it turns. So these sets count as released. A set that equals
-one of them, or is near it, bears its number, marked.
-
-Two of them may be known: where whatever is secret in such a condition holds for everybody, and where it holds for nobody. Conditions that
-are secret alone (*ill*) make the set one that nobody knows: then there is none, and the memory alone decides.
+*Who weighs 50 kg or more, of those born in 1941 who live in one place*: who knows these thirteen, and that twelve weigh as much, knows the
+number but for one of them. *All but the ill of May 1999*, where one known person came in that month, is everybody, or everybody but him.
+So a count of a question's set tells of that person: by a refusal, as he is a few; by the mark of a near set; by rounding, where the size
+is one at which it turns. So a set that equals such a known set (``known_plans``), or is near it, bears its number, marked.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
-from twinpane_broker.aggregates.persons import Persons
 from twinpane_broker.cells.person_sets import PersonSet, near
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.check.secret_conditions import is_mixed, is_secret, is_secret_column
-from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
-from twinpane_broker.question.cohort import Criterion, Happened, Step
-from twinpane_broker.question.normal_form import literals, terms_of
-from twinpane_broker.question.predicates import AllOf, AnyOf, Predicate, leaves
 
+from .beside import Measured
+from .known_plans import grouped, known_plans
 from .set_names import SetNames
 
 
@@ -33,6 +26,10 @@ class KnownSet:
     who: PersonSet
     name: bytes
     totals: frozenset[bytes]
+    distance: int
+    """A set for which it stands in lacks fewer of its persons."""
+    by_another: bool = False
+    """Whether it stands in for a known set that stands in for the asked one."""
 
 
 @dataclass(frozen=True)
@@ -40,85 +37,71 @@ class KnownAround:
     """The known sets around those of a question."""
 
     bound: ResolvedPlan
-    measured: Callable[[ResolvedPlan], Evidence]
+    measured: Measured
+    distance: Callable[[bytes], int]
+    """At which distance a set of that name is near another."""
 
-    @cached_property
-    def any(self) -> bool:
-        """Whether there are some."""
-        plan = self.bound.plan
-        steps = plan.cohort.steps if plan.cohort is not None else ()
-        of_events = any(_is_secret_criterion(criterion, self.bound) for step in steps for criterion in step.criteria)
-        return of_events or self._enters_by_secret or any(is_mixed(term, self.bound) for term in terms_of(plan.where))
+    def near(self, who: PersonSet, name: bytes, kept: tuple[int, ...], cell: Index) -> KnownSet | None:
+        """The known set that equals that of a cell of some of the question's axes, or is near it; of several the one of fewest conditions.
 
-    @property
-    def _enters_by_secret(self) -> bool:
-        """Whether what lets a person into the cohort is secret; then its steps count from days that nobody knows."""
-        cohort = self.bound.plan.cohort
-        events = cohort.entry.events if cohort is not None and cohort.entry is not None else ()
-        return any(is_secret(leaf, self.bound) for event in events for leaf in leaves(event.where))
+        If that one equals or is near such a set itself, it would bear the other's number, and so does the cell. Raises EngineError.
+        """
+        found, wider, apart = None, self._around(kept), 1
+        while (next_one := self._nearest(who, name, wider, cell)) is not None:
+            place, apart = next_one, apart + self.distance(name) - 1
+            who, name = wider[place].who(cell), wider[place].name(cell)
+            found, wider = KnownSet(who, name, wider[place].totals(cell), apart, found is not None), wider[:place]
+        return found
 
-    def near(self, who: PersonSet, kept: tuple[int, ...], cell: Index, distance: int) -> KnownSet | None:
-        """The known set that equals that of a cell of some of the question's axes, or is near it. Raises EngineError."""
-        if any(is_secret_column(self.bound.axes[axis].column, self.bound) for axis in kept):
-            return None
-        for names, table in self._tables:
-            over = table.over(kept)
-            known = over.cell(cell).who if kept else table.who
-            if known and (known == who or near(known, who, distance)):
-                return KnownSet(known, names.of(kept, cell), names.around(kept, cell))
+    def _nearest(self, who: PersonSet, name: bytes, wider: "tuple[_Around, ...]", cell: Index) -> int | None:
+        distance = self.distance(name)
+        for place, known in enumerate(wider):
+            if known.name(cell) == name:  # those that follow choose no more persons
+                return None
+            other = known.who(cell)
+            if other and abs(len(other) - len(who)) < distance and (other == who or near(other, who, distance)):
+                return place
         return None
 
+    def _around(self, kept: tuple[int, ...]) -> "tuple[_Around, ...]":
+        if kept not in self._found:
+            by_axes = (grouped(known, self.bound, kept) for known in self._plans)
+            self._found[kept] = tuple(_Around(known, self.measured) for known in by_axes if known is not None)
+        return self._found[kept]
+
     @cached_property
-    def _tables(self) -> tuple[tuple[SetNames, Table], ...]:
-        if not self.any or self._is_secret_besides:
-            return ()
-        return tuple((SetNames(bound), table_of(bound, self.measured(bound))) for bound in self._wider_and_narrower())
+    def _plans(self) -> tuple[ResolvedPlan, ...]:
+        return known_plans(self.bound)
+
+    @cached_property
+    def _found(self) -> "dict[tuple[int, ...], tuple[_Around, ...]]":
+        return {}
+
+
+@dataclass(frozen=True)
+class _Around:
+    """A known question, and its cells, measured when they are looked at."""
+
+    bound: ResolvedPlan
+    measured: Measured
+
+    def name(self, cell: Index) -> bytes:
+        return self._names.of(self._kept, cell)
+
+    def totals(self, cell: Index) -> frozenset[bytes]:
+        return self._names.around(self._kept, cell)
+
+    def who(self, cell: Index) -> PersonSet:
+        return self._table.cell(cell).who if self._kept else self._table.who
 
     @property
-    def _is_secret_besides(self) -> bool:
-        """Whether anything else that is secret decides on the question's persons: nobody knows how many they are then."""
-        alone = (term for term in terms_of(self.bound.plan.where) if not is_mixed(term, self.bound))
-        return bool(self.bound.plan.firsts) or any(is_secret(term, self.bound) for term in alone)
+    def _kept(self) -> tuple[int, ...]:
+        return tuple(range(len(self.bound.axes)))
 
-    def _wider_and_narrower(self) -> Iterator[ResolvedPlan]:
-        terms = terms_of(self.bound.plan.where)
-        for widest in (True, False):
-            steps = self._steps(widest)
-            if steps is None:
-                continue  # nobody is surely in it
-            mixed = ((term, is_mixed(term, self.bound)) for term in terms)
-            yield self._of(
-                tuple(_without_secrets(term, self.bound) if is_one else term for term, is_one in mixed if not (is_one and widest)), steps
-            )
+    @cached_property
+    def _names(self) -> SetNames:
+        return SetNames(self.bound)
 
-    def _steps(self, widest: bool) -> tuple[Step, ...] | None:
-        """The cohort's steps as far as they are known, with as many or as few persons as there may be; None for nobody."""
-        cohort, steps = self.bound.plan.cohort, list[Step]()
-        if self._enters_by_secret:
-            return () if widest else None
-        for step in cohort.steps if cohort is not None else ():
-            known = tuple(one for one in step.criteria if not _is_secret_criterion(one, self.bound))
-            secrets_hold = widest is not step.exclude
-            if len(known) < len(step.criteria) and (not known or secrets_hold is step.any):
-                if secrets_hold is step.exclude:
-                    return None
-                continue
-            steps.append(step.model_copy(update={"criteria": known}))
-        return tuple(steps)
-
-    def _of(self, terms: tuple[Predicate, ...], steps: tuple[Step, ...]) -> ResolvedPlan:
-        plan, where = self.bound.plan, AllOf(terms=terms) if len(terms) > 1 else next(iter(terms), None)
-        kept = plan.cohort is not None and not self._enters_by_secret and (plan.cohort.entry is not None or steps)
-        cohort = plan.cohort.model_copy(update={"steps": steps}) if plan.cohort is not None and kept else None
-        return replace(
-            self.bound, plan=plan.model_copy(update={"where": where, "cohort": cohort, "measures": (Persons(),), "margins": False})
-        )
-
-
-def _is_secret_criterion(criterion: Criterion, bound: ResolvedPlan) -> bool:
-    return isinstance(criterion, Happened) and any(is_secret(leaf, bound) for leaf in leaves(criterion.event.where))
-
-
-def _without_secrets(term: Predicate, bound: ResolvedPlan) -> Predicate:
-    known = tuple(literal for literal in literals(term) if not is_secret(literal, bound))
-    return AnyOf(terms=known) if len(known) > 1 else known[0]
+    @cached_property
+    def _table(self) -> Table:
+        return table_of(self.bound, self.measured(self.bound))

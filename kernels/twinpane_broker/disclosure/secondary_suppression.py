@@ -8,6 +8,7 @@ Source: Handbook on SDC, chapter 4.
 """
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice, product
 
@@ -41,6 +42,15 @@ class Reason(StrEnum):
 
 WATCHED = (Reason.small, Reason.leaves_few, Reason.memory)
 """Cells whose numbers must not follow; companions give nothing away themselves, and of a class only that it is one matters."""
+
+
+@dataclass(frozen=True)
+class ToldTotal:
+    """What an answer tells of a line's total: its own number, or that of a set that stands in for it."""
+
+    who: PersonSet = field(repr=False)
+    persons: int
+    is_own: bool = True
 
 
 class SuppressionPattern:
@@ -109,42 +119,48 @@ class SuppressionPattern:
             return True
         return all(self._widen(audit) for audit in self._audits())
 
-    def left_over(self, is_told: Callable[[Line], bool]) -> dict[Index, StandIn]:
+    def left_over(self, total_of: Callable[[Line], ToldTotal | None]) -> dict[Index, StandIn]:
         """What is left of a line's total by the one companion that is suppressed as nobody, or a few, are in its other suppressed cells.
 
-        A reader can subtract as much from a total that ``is_told`` as its own number. It is shown where each other suppressed number may
-        still be any small one, whatever sums are known, as it goes up and down against companions alone; or else where the audit allows
-        it. Both follow from what a reader knows.
+        A reader can subtract as much from a total that is told, whether it is the line's own or another set's. It is shown where each other
+        suppressed number may still be any small one, whatever sums are known, as it goes up and down against companions alone; or else
+        where the audit allows it. Both follow from what a reader knows.
         """
         table = self.table
         companions = {cell for cell, why in self.reasons.items() if why is Reason.companion and table.size(cell)}
         few = [cell for cell in table.cells if not table.is_shown(cell) and 0 < table.size(cell) < self.rules.threshold]
         found, told = dict[Index, StandIn](), list[tuple[Line, int]]()
+        are_own = True
         for cell in companions if table.apart else ():
             # The first line: which of several has least left would tell of the others.
-            lines = sorted((line for line in table.through[cell] if is_told(line)), key=lambda line: line.axis)
-            if rests := [(rest, line) for line in lines if (rest := self._rest_by(cell, line))]:
-                rest, line = rests[0]
-                found[cell] = StandIn(rest, len(rest))
-                told.append((line, len(rest)))
+            for line in sorted(table.through[cell], key=lambda line: line.axis):
+                total = total_of(line)
+                if total is not None and (rest := self._rest_by(cell, line, total)):
+                    found[cell] = rest
+                    told.append((line, rest.persons))
+                    are_own = are_own and total.is_own
+                    break
         watched, every = (cell for cell in (*self.reasons, *few) if cell not in companions), {*table.shown, *table.cells}
-        if found and (all(_moves(cell, companions) for cell in watched) or self._audits()[0].allows(every, self.reasons, told)):
+        if found and all(_moves(cell, companions) for cell in watched):
             return found
-        return {}
+        return found if found and are_own and self._audits()[0].allows(every, self.reasons, told) else {}
 
-    def _rest_by(self, companion: Index, line: Line) -> PersonSet | None:
-        """Whom a line's shown cells leave, if but for few they are in its one companion.
+    def _rest_by(self, companion: Index, line: Line, total: ToldTotal) -> StandIn | None:
+        """Whom a line's shown cells leave of its total, if but for few they are in its one companion.
 
         In a table of several dimensions they are not it alone: its own number would tell of few in its other lines.
         """
         cells = (*line.shown, *line.outside)
-        hidden = [cell for cell in cells if cell in self.reasons or not self.table.is_shown(cell)]
-        others = [cell for cell in hidden if cell != companion]
+        hidden = {cell for cell in cells if cell in self.reasons or not self.table.is_shown(cell)}
+        others = hidden - {companion}
         few = self.table.number(cell for cell in others if cell not in self._as_few) < self.rules.threshold
         if not few or (not others and len(self.table.sizes) > 1):
             return None
-        rest = self.table.together(hidden)
-        return rest if len(rest) - self.table.size(companion) <= self.rules.most_about else None
+        left = [cell for cell in cells if cell not in hidden]
+        rest = StandIn(total.who - self.table.together(left), total.persons - self.table.number(left))
+        most = self.rules.most_about if total.is_own else self.rules.most_about_sum
+        near = abs(rest.persons - self.table.size(companion)) <= most
+        return rest if near and threshold_rule(rest.persons, self.rules.threshold) else None
 
     def _crowded(self, cell: Index) -> int:
         return sum(any(other in self.reasons for other in line.shown) for line in self.table.through[cell])
@@ -215,7 +231,7 @@ class SuppressionPattern:
         """What a reader knows of a cell from its stand-in: by how many persons the two may differ."""
         bounds: dict[Index, Bounds] = {}
         for cell, stand_in in self.stand_ins.items():
-            slack = self.rules.most_about_sum if stand_in.is_sum else self.rules.most_about
+            slack = self.rules.most_about_sum if stand_in.is_loose else self.rules.most_about
             bounds[cell] = (stand_in.persons - slack, stand_in.persons + slack)
         return bounds
 

@@ -118,7 +118,16 @@ class SetNames:
         homes = {home.name for table in plan.tables if (home := catalogue.home(self._bound.table(table))) is not None}
         # Joined to its persons, a table of events has the persons that it has alone.
         cohort = plan.cohort.digest() if plan.cohort is not None else None
-        return {"tables": sorted(set(plan.tables) - homes), "joins": _joins(self._bound), "cohort": cohort}
+        return _described(sorted(set(plan.tables) - homes), _joins(self._bound), cohort)
+
+
+def name_of_everybody(table: str) -> bytes:
+    """The name of all persons of a table."""
+    return _digest(canonical_json(_described([table], [], None)).decode())
+
+
+def _described(tables: list[str], joins: list[list[str]], cohort: str | None) -> Mapping[str, Any]:
+    return {"tables": tables, "joins": joins, "cohort": cohort}
 
 
 def _digest(of: str) -> bytes:

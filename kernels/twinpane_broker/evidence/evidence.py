@@ -16,7 +16,7 @@ class Condition:
     who: PersonSet = field(repr=False)
     """The persons of the population for whom it holds, on some row."""
     denied: tuple[int, ...] = ()
-    """Of each comparison that it denies (``normal_form.denied``), the number of persons of the population for whom that holds."""
+    """Of each comparison on something known that it denies (``normal_form.denied``), the number of persons for whom that holds."""
     commonest: int | None = None
     """Of a condition on one dimension: of the persons for whom all the other conditions here hold, the most who have one of its codes."""
     terms: int = 1

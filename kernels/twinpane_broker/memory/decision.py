@@ -102,6 +102,11 @@ class Deciding:
         self._must_be_open()
         return self._of(kind).place(self._proposed(who), Named(said, distance, totals), threshold) if who else ADMITTED
 
+    def stands_in(self, who: PersonSet) -> None:
+        """See Decision."""
+        self._must_be_open()
+        self._of(PERSONS).stands_in(self._proposed(who))
+
     def instead(self, who: PersonSet) -> None:
         """See Decision."""
         self._must_be_open()

@@ -21,13 +21,19 @@ class StandIn:
     said: bytes | None = None
     """The name under which the set was released, empty if it has none; None for a sum, about which nothing but its number may be told."""
     is_known: bool = False
-    """Whether it is near a set that everybody knows. Nothing but its number may be told then: who knows the rows and ages of that set
-    would see one person missing in them."""
+    """Whether everybody may know it. Who knows the rows and ages of that set would see one person missing in them."""
+    by_another: bool = False
+    """Whether it stands in for a set that stands in for the asked one."""
 
     @property
     def is_sum(self) -> bool:
         """Whether it is what a reader can add up, and no set that was released."""
         return self.said is None
+
+    @property
+    def is_loose(self) -> bool:
+        """Whether the set may differ from it by twice as many persons as from a near set."""
+        return self.is_sum or self.by_another
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,10 @@ class Decision(Protocol):
         for A without a few, learns from the answer whether anybody was left out. So both get the released set as their stand-in. One
         that is like a sum of released sets gets that sum, and for every other set the rules of ``admits`` hold.
         """
+        ...
+
+    def stands_in(self, who: PersonSet) -> None:
+        """Says that this set, which was placed and admitted, stands in for one that the answer is about: see ``admits``."""
         ...
 
     def instead(self, who: PersonSet) -> None:

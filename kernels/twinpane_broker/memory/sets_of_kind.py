@@ -177,6 +177,10 @@ class SetsOfKind:
         self._stand_ins.append(stand_in.who)
         return Standing(False, stand_in)
 
+    def stands_in(self, proposed: Proposed) -> None:
+        """See ``Decision.stands_in``."""
+        self._stand_ins.append(proposed.who)
+
     def instead(self, proposed: Proposed) -> None:
         """See ``Decision.instead``. Raises ValueError for a set that is not known."""
         (number,) = self.numbers([proposed])

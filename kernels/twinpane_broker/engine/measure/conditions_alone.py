@@ -51,11 +51,13 @@ class Alone:
     def ways(self) -> tuple[int, ...]:
         """The number of persons for each way in which the ORs of WHERE may hold, as far as it is known.
 
-        Of a way on known and secret things none is given: whether few persons have the secret would follow from a refusal.
+        Of a way on known and secret things none is given: whether few persons have the secret would follow from a refusal. Nor of a way on
+        known things in a table of events: whether few known persons have a row in it would.
         """
         bound = self.question.bound
-        every = [way for way in ways(terms_of(bound.plan.where)) if len({is_secret(part, bound) for part in way}) == 1]
-        return tuple(len(self._those(way)) for way in every if all(map(self._known, way)))
+        secret = {way: {is_secret(part, bound) for part in way} for way in ways(terms_of(bound.plan.where))}
+        judged = ({True},) if self._of_events else ({True}, {False})
+        return tuple(len(self._those(way)) for way, parts in secret.items() if parts in judged and all(map(self._known, way)))
 
     def code_sets(self) -> tuple[int, ...]:
         """The persons of each resolved code set of WHERE, of the cohort and of named cases, whatever the rest of the question says."""
@@ -79,7 +81,15 @@ class Alone:
         return replace(condition, commonest=most)
 
     def _denied(self, term: Predicate) -> tuple[int, ...]:
-        return tuple(len(self._those([comparison])) for comparison in denied(term))
+        """Of each comparison on known things that a condition on persons denies, the number of persons for whom it holds."""
+        if self._of_events:
+            return ()
+        return tuple(len(self._those([each])) for each in denied(term) if not is_secret(each, self.question.bound))
+
+    @property
+    def _of_events(self) -> bool:
+        bound = self.question.bound
+        return any(bound.catalogue.home(bound.table(name)) is not None for name in bound.plan.tables)
 
     def _events(self, term: Predicate) -> list[str]:
         """The tables of events that a condition is about."""

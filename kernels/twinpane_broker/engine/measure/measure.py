@@ -35,7 +35,8 @@ def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
     store = with_first_days(store, bound, sets)
     persons = persons_of_cells(question, store, sets, runner, persons_of_cohort(bound, store, runner))
     single = all(store.facts.table(table).single for table in bound.plan.tables)
-    if not (bound.value_columns or bound.value_pairs) and single:
+    # A question without measures asks who is in its cells, and nothing of their rows.
+    if not bound.plan.measures or (single and not (bound.value_columns or bound.value_pairs)):
         cells = {cell: _of_persons(who) for cell, who in persons.cells.items()}
     else:
         cells = _of_rows(question, store, sets, runner, persons)

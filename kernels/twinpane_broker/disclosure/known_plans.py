@@ -1,0 +1,166 @@
+"""Questions like one, without what is secret of it: everybody may know how many persons these are about, without asking.
+
+Acquaintances know of a person what the catalogue calls not sensitive, and when he came; not what he had, and not whether he has a row in a
+table at all. So a question has several such ones around it: with some of its tables of events or without; with its cohort as far as that is
+known or without; and a condition on something secret *or* something known as if the secret held for everybody, or for nobody.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import combinations, islice, product
+
+from twinpane_broker.check.axes import Axis
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.check.secret_conditions import is_secret, is_secret_column, is_secret_first
+from twinpane_broker.question.cohort import Cohort, Criterion, Happened, Step
+from twinpane_broker.question.normal_form import literals, terms_of
+from twinpane_broker.question.plan import Join, names_used, split
+from twinpane_broker.question.predicates import AllOf, AnyOf, Predicate, leaves
+
+Tables = frozenset[str]
+MOST = 64
+"""Such questions that are looked at, those that choose more persons first."""
+
+
+def known_plans(bound: ResolvedPlan) -> tuple[ResolvedPlan, ...]:
+    """The questions around one that ask for nothing secret, without groups and numbers; those with fewer conditions first."""
+    home = home_of(bound)
+    events = tuple(name for name in bound.plan.tables if name != home and not is_secret_first(name, bound))
+    cohorts = (None, *_known_cohorts(bound))
+    some = (tables for size in range(len(events) + 1) for tables in combinations(events, size))
+    tables = ((home, *of) if home is not None and (home in bound.plan.tables or not of) else of for of in some)
+    every = (_plan(bound, of, cohort, terms) for of in tables if of for cohort in cohorts for terms in _known_terms(bound, frozenset(of)))
+    return tuple(islice(every, MOST))
+
+
+def of_persons(bound: ResolvedPlan) -> ResolvedPlan | None:
+    """The question of the table of persons alone, with the conditions on what everybody knows; None if there are several such tables."""
+    home = home_of(bound)
+    if home is None:
+        return None
+    return _plan(bound, (home,), None, tuple(term for term in terms_of(bound.plan.where) if _is_known(term, bound, frozenset({home}))))
+
+
+def grouped(known: ResolvedPlan, bound: ResolvedPlan, kept: tuple[int, ...]) -> ResolvedPlan | None:
+    """One of these questions by some axes of the asked one; None if not all of these are known where that is."""
+    axes = tuple(bound.axes[place] for place in kept)
+    if any(
+        is_secret_column(column, bound) or not _is_in(column, bound, frozenset(known.plan.tables))
+        for axis in axes
+        for column in _columns(axis)
+    ):
+        return None
+    groups = tuple(bound.plan.group_by[place] for place in kept)
+    used = names_used(groups, (), known.plan.where)
+    plan = known.plan.model_copy(
+        update={"group_by": groups, "differences": tuple(one for one in bound.plan.differences if one.name in used)}
+    )
+    return replace(known, plan=plan, axes=axes, cells=tuple(product(*(range(len(axis.categories)) for axis in axes))))
+
+
+def is_known_beside(bound: ResolvedPlan, column: str) -> bool:
+    """Whether everybody knows the values of a column, or with no name the rows, of the persons of these questions.
+
+    Whoever knows them would see one person missing in a mean, or in a number of rows. Of the table of persons they are known in any case.
+    Days of events are known to those who know who has such events; if nothing secret is asked besides, these know the answer too.
+    """
+    if column and is_secret_column(column, bound):
+        return False
+    home = home_of(bound)
+    return bool(column and home and _is_in(column, bound, frozenset({home}))) or _asks_for_secrets(bound)
+
+
+def _asks_for_secrets(bound: ResolvedPlan) -> bool:
+    plan = bound.plan
+    return (
+        plan.cohort is not None
+        or any(is_secret_first(name, bound) for name in plan.tables)
+        or any(is_secret(leaf, bound) for leaf in leaves(plan.where))
+    )
+
+
+def home_of(bound: ResolvedPlan) -> str | None:
+    """The table of persons to which the tables of a question belong; None if they belong to several."""
+    homes = {(bound.catalogue.home(bound.table(name)) or bound.table(name)).name for name in bound.plan.tables}
+    return homes.pop() if len(homes) == 1 else None
+
+
+def _plan(bound: ResolvedPlan, tables: tuple[str, ...], cohort: Cohort | None, terms: tuple[Predicate, ...]) -> ResolvedPlan:
+    plan, where = bound.plan, AllOf(terms=terms) if len(terms) > 1 else next(iter(terms), None)
+    used = names_used((), (), where)
+    known = plan.model_copy(
+        update={
+            "table": tables[0], "joins": tuple(_joins(bound, tables)), "cohort": cohort, "where": where, "group_by": (), "measures": (),
+            "margins": False, "firsts": tuple(first for first in plan.firsts if first.name in tables),
+            "differences": tuple(one for one in plan.differences if one.name in used),
+        }
+    )  # fmt: skip
+    return replace(bound, plan=known, axes=(), cells=((),), firsts={name: first for name, first in bound.firsts.items() if name in tables})
+
+
+def _joins(bound: ResolvedPlan, tables: tuple[str, ...]) -> Iterator[Join]:
+    """The question's joins of these tables; by persons where the table that one was joined to is gone."""
+    asked = {join.table: join for join in bound.plan.joins}
+    for place, name in enumerate(tables[1:], 1):
+        join = asked.get(name)
+        if join is not None and split(join.left)[0] in tables[:place]:
+            yield join
+        else:
+            left, right = (f"{each}.{bound.table(each).person_key}" for each in (tables[0], name))
+            yield Join(table=name, left=left, right=right)
+
+
+def _known_terms(bound: ResolvedPlan, tables: Tables) -> Iterator[tuple[Predicate, ...]]:
+    """What the conditions are without their unknown parts, as these hold for everybody or, in some of them, for nobody."""
+    choices = list[tuple[Predicate | None, ...]]()
+    for term in terms_of(bound.plan.where):
+        parts = literals(term)
+        known = tuple(part for part in parts if _is_known(part, bound, tables))
+        if len(known) == len(parts):
+            choices.append((term,))
+        elif known:
+            choices.append((None, AnyOf(terms=known) if len(known) > 1 else known[0]))
+    for chosen in product(*choices):
+        yield tuple(dict.fromkeys(term for term in chosen if term is not None))
+
+
+def _known_cohorts(bound: ResolvedPlan) -> tuple[Cohort, ...]:
+    """The cohort as far as it is known: as if what is secret in its steps held so that as many persons were in it as may be, or as few."""
+    cohort = bound.plan.cohort
+    entries = cohort.entry.events if cohort is not None and cohort.entry is not None else ()
+    if cohort is None or any(is_secret(leaf, bound) for entry in entries for leaf in leaves(entry.where)):
+        return ()  # of one that is entered by something secret, the steps count from days that nobody knows
+    ways = (_known_steps(cohort.steps, bound, widest) for widest in (True, False))
+    made = (cohort.model_copy(update={"steps": steps}) for steps in ways if steps is not None and (steps or cohort.entry is not None))
+    return tuple(dict.fromkeys(made))
+
+
+def _known_steps(steps: tuple[Step, ...], bound: ResolvedPlan, widest: bool) -> tuple[Step, ...] | None:
+    """The steps with as many or as few persons as there may be; None for nobody."""
+    found = list[Step]()
+    for step in steps:
+        known = tuple(one for one in step.criteria if not _is_secret_criterion(one, bound))
+        secrets_hold = widest is not step.exclude
+        if len(known) < len(step.criteria) and (not known or secrets_hold is step.any):
+            if secrets_hold is step.exclude:
+                return None
+            continue
+        found.append(step.model_copy(update={"criteria": known}))
+    return tuple(found)
+
+
+def _is_secret_criterion(criterion: Criterion, bound: ResolvedPlan) -> bool:
+    return isinstance(criterion, Happened) and any(is_secret(leaf, bound) for leaf in leaves(criterion.event.where))
+
+
+def _is_known(part: Predicate, bound: ResolvedPlan, tables: Tables) -> bool:
+    """Whether a condition is about what everybody knows, in these tables."""
+    return not is_secret(part, bound) and all(_is_in(leaf.column, bound, tables) for leaf in leaves(part))
+
+
+def _is_in(reference: str, bound: ResolvedPlan, tables: Tables) -> bool:
+    return all(split(column)[0] in tables for column in bound.read_by(reference))
+
+
+def _columns(axis: Axis) -> tuple[str, ...]:
+    return (axis.column, *(leaf.column for leaf, _ in axis.arms))

@@ -1,0 +1,81 @@
+"""The sets around a question of which everybody may know the size: the same question without what is secret in it, the slow way."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import pandas as pd
+
+from twinpane_broker.catalogue.catalogue import Catalogue, Role
+from twinpane_broker.question.normal_form import literals, terms_of
+from twinpane_broker.question.plan import Join, Plan, split
+from twinpane_broker.question.predicates import AnyOf, Predicate, leaves
+
+from .rows import column_of, joined, truth
+
+
+@dataclass(frozen=True)
+class KnownRows:
+    """The rows of a question that asks for nothing secret, of some of the tables."""
+
+    tables: tuple[str, ...]
+    rows: pd.DataFrame
+
+
+def is_secret(column: str, catalogue: Catalogue) -> bool:
+    """Whether acquaintances do not know it of a person."""
+    of = column_of(column, catalogue)
+    return of.sensitive and of.role is not Role.date
+
+
+def asks_for_secrets(plan: Plan, catalogue: Catalogue) -> bool:
+    """Whether a condition is about what acquaintances do not know."""
+    return any(is_secret(leaf.column, catalogue) for leaf in leaves(plan.where))
+
+
+def home(plan: Plan, catalogue: Catalogue) -> str:
+    """The table of persons of a question's tables."""
+    (name,) = {(catalogue.home(catalogue.table(name)) or catalogue.table(name)).name for name in plan.tables}
+    return name
+
+
+def known_terms(plan: Plan, catalogue: Catalogue, tables: tuple[str, ...]) -> list[tuple[Predicate | None, ...]]:
+    """Of each condition what it may be if whatever is unknown holds for everybody (None), or for nobody."""
+    found = []
+    for term in terms_of(plan.where):
+        parts = literals(term)
+        known = tuple(
+            part for part in parts
+            if all(split(leaf.column)[0] in tables and not is_secret(leaf.column, catalogue) for leaf in leaves(part))
+        )  # fmt: skip
+        if known:
+            found.append((term,) if len(known) == len(parts) else (None, AnyOf(terms=known)))
+    return found
+
+
+def known_around(plan: Plan, catalogue: Catalogue, tables: Mapping[str, pd.DataFrame]) -> Iterator[KnownRows]:
+    """All such questions, but for the asked one."""
+    of_persons = home(plan, catalogue)
+    events = [name for name in plan.tables if name != of_persons]
+    for size in range(len(events) + 1):
+        for some in combinations(events, size):
+            kept = (of_persons, *some) if not some or of_persons in plan.tables else some
+            everything = joined(_joined_by_persons(plan, kept, catalogue), catalogue, tables)
+            for chosen in product(*known_terms(plan, catalogue, kept)):
+                if len(kept) == len(plan.tables) and set(chosen) == set(terms_of(plan.where)):
+                    continue
+                rows = everything
+                for term in chosen:
+                    rows = rows if term is None else rows[truth(term, rows, catalogue).holds]
+                yield KnownRows(kept, rows)
+
+
+def _joined_by_persons(plan: Plan, kept: tuple[str, ...], catalogue: Catalogue) -> Plan:
+    asked, joins = {join.table: join for join in plan.joins}, []
+    for place, name in enumerate(kept[1:], 1):
+        if name in asked and split(asked[name].left)[0] in kept[:place]:
+            joins.append(asked[name])
+        else:
+            left, right = (f"{each}.{catalogue.table(each).person_key}" for each in (kept[0], name))
+            joins.append(Join(table=name, left=left, right=right))
+    return plan.model_copy(update={"table": kept[0], "joins": tuple(joins), "where": None})

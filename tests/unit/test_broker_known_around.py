@@ -1,0 +1,161 @@
+"""What acquaintances know counts as released: whether one known person lacks what nearly all of a group have, no answer tells."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, people, visits
+
+from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.disclosure.known_plans import known_plans, of_persons
+from twinpane_broker.errors import RefusalCode
+from twinpane_broker.memory import InProcessMemory
+from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker.rules.policy import Rules, load_rules
+
+PERSON, *EVENTS = CATALOGUE.tables
+KNOWN = tuple(c.model_copy(update={"sensitive": c.name not in ("sex", "race", "age")}) for c in PERSON.columns)
+OPEN: Catalogue = CATALOGUE.model_copy(update={"tables": (PERSON.model_copy(update={"columns": KNOWN}), *EVENTS)})
+"""Sex, race and age are known to anybody."""
+EXACT = load_rules({"preset": "cms-11", "threshold": 11, "withheld_per_day": 1000})
+JOINED = "visit v join person p on v.person_id = p.person_id"
+GROUP = "p.race = 'a' and p.age >= 30 and p.age < 40"
+OF_PERSONS = f"select count(*) n from person p where {GROUP} and "
+MONTH = "'2020-02-01' and {} < '2020-03-01'"
+
+
+def world(folder: Path, group: int, lacks: str, rules: Rules = TEN_FIVE, others: int = 0) -> World:
+    """So many persons are of race a and in their thirties, and come in February 2020. The first of them ``lacks`` weight, or visits; so do
+    some others of them."""
+    folder.mkdir(parents=True)
+    first = {*range(1, 1 + others), *((0,) if lacks else ())}
+    person = people(
+        race=lambda i: "a" if i < group or i % 3 == 0 else "b", age=lambda i: 30 + i % 10 if i < group else 40 + i % 30,
+        weight=lambda i: 40.0 if (i in first and lacks != "visits") or (i >= group and i % 10 == 9) else 70.0 + i % 9,
+    )  # fmt: skip
+    came = (i for i in range(1000) if lacks != "visits" or i not in first)
+    rows: list[Any] = [{"person_id": i, "day": pd.Timestamp("2020-02-03" if i < group else "2019-05-06")} for i in came]
+    return World(folder, rules, catalogue=OPEN, memory=InProcessMemory(), person=person, visit=visits(rows))
+
+
+def looks(answer: Release | Refusal) -> object:
+    """All that an answer shows."""
+    return (answer.persons, answer.about, answer.rows) if isinstance(answer, Release) else answer.code
+
+
+ASKED = {
+    "a range": ("weight", OF_PERSONS + "weight >= 50"),
+    "the other side of a range": ("weight", OF_PERSONS + "not weight < 50"),
+    "two secrets": ("weight", OF_PERSONS + "weight >= 50 and weight < 100"),
+    "a range, by sex": ("weight", f"select sex, count(*) n from person p where {GROUP} and weight >= 50 group by sex"),
+    "who came": ("visits", f"select count(distinct v.person_id) n from {JOINED} where {GROUP}"),
+    "who came, by sex": ("visits", f"select sex, count(distinct v.person_id) n from {JOINED} where {GROUP} group by sex"),
+    "visits of heavy ones": ("weight", f"select count(*) n from {JOINED} where {GROUP} and p.weight >= 50"),
+    "heavy ones of a month": (
+        "weight", f"select count(distinct v.person_id) n from {JOINED} where v.day >= {MONTH.format('v.day')} and p.weight >= 50"
+    ),
+    "first visits in a month": (
+        "weight",
+        "select count(*) from (select person_id, min(day) d from visit group by person_id) f join person p on f.person_id = p.person_id "
+        f"where f.d >= {MONTH.format('f.d')} and p.weight >= 50",
+    ),
+    "who was somewhere": ("visits", OF_PERSONS + "person_id in (select person_id from visit where ward in ('icu', 'er', 'day'))"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("group", "rules"), [(13, TEN_FIVE), (48, TEN_FIVE), (48, EXACT)], ids=["small", "rounded", "exact"])
+@pytest.mark.parametrize("asked", ASKED)
+def test_no_answer_tells_who_lacks_what_nearly_all_have(tmp_path: Path, asked: str, group: int, rules: Rules) -> None:
+    """Of a known group whose number turns in rounding: where one of them lacks it, the answer is the same."""
+    secret, sql = ASKED[asked]
+    seen = [looks(world(tmp_path / (lacks or "nothing"), group, lacks, rules).ask(sql)) for lacks in ("", secret)]
+    assert seen[0] == seen[1]
+    assert seen[0] is not RefusalCode.catalogue
+
+
+def test_the_number_of_a_known_group_stands_in(tmp_path: Path) -> None:
+    """It is shown, marked; a group so small that its number would tell of few is withheld."""
+    _, sql = ASKED["a range"]
+    answer = world(tmp_path / "large", 48, "weight").ask(sql)
+    assert isinstance(answer, Release)
+    assert (answer.persons, answer.about) == (50, True)
+    assert looks(world(tmp_path / "small", 13, "weight").ask(sql)) is RefusalCode.withheld
+    far = world(tmp_path / "far", 48, "weight", others=25).ask(sql)
+    assert isinstance(far, Release)
+    assert (far.persons, far.about) == (20, False)
+
+
+@pytest.mark.parametrize("others", [3, 12, 17, 25])
+def test_everybody_is_never_the_one_that_is_marked(tmp_path: Path, others: int) -> None:
+    """Whether persons or their visits are asked about first: those who came may bear everybody's number, never the other way round."""
+    came, everybody = f"select count(distinct v.person_id) n from {JOINED}", "select count(*) n from person"
+    made = [world(tmp_path / str(place), 48, "visits", others=others) for place in range(2)]
+    first = {sql: looks(made[0].ask(sql)) for sql in (came, everybody)}
+    assert {sql: looks(made[1].ask(sql)) for sql in (everybody, came)} == first
+    for each in made:
+        answer, by_sex = each.ask(everybody), each.ask("select sex, count(*) n from person group by sex")
+        assert isinstance(answer, Release)
+        assert isinstance(by_sex, Release)
+        assert (answer.persons, answer.about, by_sex.about) == (1000, False, False)
+        if others == 3:
+            assert not any(row.about for row in by_sex.rows)
+            visitors = each.ask(came)
+            assert isinstance(visitors, Release)
+            assert (visitors.persons, visitors.about) == (1000, True)
+
+
+def test_whether_a_few_known_persons_came_is_no_refusal(tmp_path: Path) -> None:
+    """Of three persons of one age one came, or nobody: all but these are asked about among those who came. It is refused in any case."""
+    seen = []
+    for came in (True, False):
+        (tmp_path / str(came)).mkdir()
+        person = people(age=lambda i: 99 if i < 3 else 20 + i % 60)
+        rows: list[Any] = [{"person_id": i} for i in range(0 if came else 1, 1000) if i not in (1, 2) and i % 5]
+        rows += [{"person_id": 0}] if came else []
+        made = World(tmp_path / str(came), catalogue=OPEN, person=person, visit=visits(rows))
+        seen.append(looks(made.ask(f"select count(distinct v.person_id) n from {JOINED} where p.age < 99")))
+    assert seen[0] == seen[1]
+
+
+def test_rows_of_known_persons_are_not_told(tmp_path: Path) -> None:
+    """Who knows when everybody came would see the visits of one person missing; where nothing secret is asked, they know the answer."""
+    rows = [{"person_id": i} for i in range(1000) for _ in range(1 + i % 2)]
+    made = World(tmp_path, catalogue=OPEN, person=people(weight=lambda i: 40.0 if i == 0 else 70.0 + i % 9), visit=visits(rows))
+    heavy, every = (
+        made.ask(f"select count(distinct v.person_id) m, count(*) n, avg(p.weight) w from {JOINED} where {where}")
+        for where in ("p.race = 'a' and p.weight >= 50", "p.race = 'b'")
+    )
+    assert isinstance(heavy, Release)
+    assert isinstance(every, Release)
+    assert [value.suppressed for value in heavy.rows[0].values] == [False, True, False]
+    assert heavy.rows[0].values[2].n is None
+    assert [value.suppressed for value in every.rows[0].values] == [False, False, False]
+
+
+# ---------------------------------------------------------------- which questions are known
+
+
+def tables_and_conditions(sql: str) -> list[tuple[tuple[str, ...], int]]:
+    """Of each known question its tables, and how many comparisons it has."""
+    plans = known_plans(bound_to(sql, OPEN))
+    return [(known.plan.tables, len(str(known.plan.where).split("column=")) - 1) for known in plans]
+
+
+def test_what_is_secret_is_left_out_of_a_question() -> None:
+    """Conditions on it, tables of events in any choice; an OR also as if nobody had it."""
+    assert tables_and_conditions("select count(*) from person where age < 40 and weight >= 50") == [(("person",), 1)]
+    assert tables_and_conditions("select count(*) from person where age < 40 or weight >= 50") == [(("person",), 0), (("person",), 1)]
+    joined = f"select count(*) from {JOINED} where p.age < 40 and v.day >= '2020-02-01' and v.ward = 'icu'"
+    assert tables_and_conditions(joined) == [(("person",), 1), (("person", "visit"), 2)]
+    two = "select count(*) from visit v join drug d on v.person_id = d.patient where v.day >= '2020-02-01'"
+    assert tables_and_conditions(two) == [(("person",), 0), (("visit",), 1), (("drug",), 0), (("visit", "drug"), 1)]
+
+
+def test_the_persons_of_a_question_are_asked_about_alone() -> None:
+    """Without tables of events, cohorts and secrets."""
+    alone = of_persons(bound_to(f"select count(*) from {JOINED} where p.age < 40 and v.day >= '2020-02-01' and p.weight >= 50", OPEN))
+    assert alone is not None
+    assert alone.plan.tables == ("person",)
+    assert "age" in str(alone.plan.where)
+    assert "weight" not in str(alone.plan.where)
