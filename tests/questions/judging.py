@@ -41,7 +41,7 @@ class Why(StrEnum):
     known = "known: acquaintances know what it is about, but for one person"
     within = "memory: it could be differenced with another number of the same answer"
     condition_class = "class disclosure of a condition: nearly all of a group meet it"
-    conditions = "conditions: one, alone or with others, leaves out fewer than the threshold"
+    conditions = "conditions: one on something known, alone or with others, leaves out fewer than the threshold"
     crowded = "too many cells of the table are held back"
 
 

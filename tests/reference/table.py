@@ -20,7 +20,7 @@ from twinpane_broker.release.release import Refusal, Release, Row
 from twinpane_broker.rules.policy import Rules
 
 from .cells import members
-from .known import KnownRows, is_secret, known_around
+from .known import KnownRows, asks_for_secrets, is_secret, known_around
 from .numbers import Number, correlated, counted, hidden, of_values, rounded
 from .rows import PERSON, beyond, column_of, is_missing, joined, kind_and_value, truth
 from .sums import is_sum_for
@@ -373,6 +373,8 @@ def _judge_row(
             continue
         verdict.numbers += 1
         of_values = measure.kind not in COUNTED
+        if row.about and _tells_known_rows(measure, value, values, own, earlier):
+            verdict.faults.append(f"{name}: {column.name} tells of the rows of persons whom everybody may know")
         if (row.about or value.about) and not of_values:
             verdict.faults += [f"{name}: {column.name} {fault}" for fault in _about(measure, value, row, values, told, earlier)]
             continue
@@ -395,6 +397,14 @@ def _judge_row(
         verdict.faults += [
             f"{name}: {column.name} {fault}" for fault in (*_differs(value, number), *_clipped(measure, value, values, rules))
         ]
+
+
+def _tells_known_rows(measure, value: Value, part: pd.DataFrame, own: Question, earlier: Earlier) -> bool:
+    """Whether a number of rows, or of values, is told beside a known set: who knows when its persons came would see one missing."""
+    who = frozenset(part[PERSON])
+    near = [old for old in earlier.known if len(old - who) < own.rules.threshold and len(who - old) < own.rules.threshold]
+    rows = measure.kind == MeasureKind.count or (measure.kind not in COUNTED and value.n is not None)
+    return bool(near) and rows and len(own.rows) != len(own.who) and asks_for_secrets(own.plan, own.catalogue)
 
 
 def _judge_of_another(name: str, row: Row, who: Persons, rules: Rules, earlier: Earlier, verdict: Verdict) -> None:

@@ -12,15 +12,13 @@ class Condition:
     """One single condition of those that must all hold. It does not depend on the rest of the question."""
 
     term: Predicate | None
-    """As ``normal_form.terms_of`` gives it; None: the cohort."""
+    """As ``normal_form.terms_of`` gives it, those on the rows of one table of events together; None: the cohort."""
     who: PersonSet = field(repr=False)
     """The persons of the population for whom it holds, on some row."""
     denied: tuple[int, ...] = ()
     """Of each comparison on something known that it denies (``normal_form.denied``), the number of persons for whom that holds."""
     commonest: int | None = None
     """Of a condition on one dimension: of the persons for whom all the other conditions here hold, the most who have one of its codes."""
-    terms: int = 1
-    """How many terms of WHERE it stands for: those on the rows of one table of events are one condition."""
     of_class: bool = False
     """Of a step of a cohort: whether it asks for a sensitive code, so that class disclosure is judged on it."""
     excludes: bool = False

@@ -21,8 +21,9 @@ SENTENCES: Mapping[str, str] = {
         "persons, to all projects together; questions beyond that are refused."
     ),
     "conditions": (
-        "A question is withheld where one of its conditions, or a term of one, holds for or leaves out fewer than {persons} "
-        "persons by itself, or leaves out so few of those for whom other conditions hold, whatever else it asks."
+        "A question is withheld where one of its conditions on what is not sensitive, or a term of one, leaves out fewer than {persons} "
+        "persons, or so few of those for whom other such conditions hold, whatever else it asks. What is sensitive may leave out a few: "
+        "then the number without it is shown, marked ≈ (about)."
     ),
     "class_of_conditions": (
         "So it is where a condition on a sensitive dimension holds for more than {percent:g} % of those for whom all its "

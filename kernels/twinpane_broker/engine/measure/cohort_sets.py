@@ -24,12 +24,12 @@ def conditions_of_cohort(bound: ResolvedPlan, population: PersonSet, store: Stor
     if cohort is None:
         return
     if cohort.entry is not None:
-        yield Condition(None, population & _asked(cohort, bound, store, runner), terms=0)
+        yield Condition(None, population & _asked(cohort, bound, store, runner))
         return
     for step in cohort.steps:
         alone = cohort.model_copy(update={"steps": (step,)})
         who = population & _asked(alone, bound, store, runner)
-        yield Condition(None, who, terms=0, of_class=_is_sensitive(step, bound), excludes=step.exclude)
+        yield Condition(None, who, of_class=_is_sensitive(step, bound), excludes=step.exclude)
 
 
 def _asked(cohort: Cohort, bound: ResolvedPlan, store: Store, runner: Runner) -> PersonSet:

@@ -45,7 +45,7 @@ class Alone:
         for terms in of_rows.values():
             whole = terms[0] if len(terms) == 1 else AllOf(terms=tuple(terms))
             numbers = tuple(number for term in terms for number in self._denied(term))
-            found.append(Condition(whole, self._those(terms), numbers, terms=len(terms)))
+            found.append(Condition(whole, self._those(terms), numbers))
         return tuple(self._with_commonest(condition, found) for condition in found)
 
     def ways(self) -> tuple[int, ...]:

@@ -36,6 +36,4 @@ def _measures(table: Table, size: int) -> tuple[MeasureFacts, ...]:
 def conditions_of_firsts(bound: ResolvedPlan, population: PersonSet, sets: LeafSets) -> Iterator[Condition]:
     """That a person has such an event, as a condition by itself: the same as an event that a cohort requires."""
     for table, first in bound.firsts.items():
-        yield Condition(
-            None, population & sets.present(table), terms=0, of_class=tells_of_class(first.event.where, bound), implied_by=table
-        )
+        yield Condition(None, population & sets.present(table), of_class=tells_of_class(first.event.where, bound), implied_by=table)
