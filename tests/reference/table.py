@@ -144,7 +144,7 @@ class Earlier:
             return False
         if any(rounded(len(old), rules.base) == number for old in self.around(who, rules)):
             return True
-        if number in self.left_of_another and abs(number - len(who)) <= rules.most_about_sum + rules.base:
+        if number in self.left_of_another and abs(number - len(who)) <= rules.most_about + rules.base:
             return True
         if any(who <= rest and number == rounded(len(rest), rules.base) and len(rest - who) <= rules.most_about for rest in self.left_over):
             return True

@@ -158,8 +158,7 @@ class SuppressionPattern:
             return None
         left = [cell for cell in cells if cell not in hidden]
         rest = StandIn(total.who - self.table.together(left), total.persons - self.table.number(left))
-        most = self.rules.most_about if total.is_own else self.rules.most_about_sum
-        near = abs(rest.persons - self.table.size(companion)) <= most
+        near = abs(rest.persons - self.table.size(companion)) <= self.rules.most_about
         return rest if near and threshold_rule(rest.persons, self.rules.threshold) else None
 
     def _crowded(self, cell: Index) -> int:
