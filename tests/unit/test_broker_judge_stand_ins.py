@@ -80,11 +80,14 @@ def test_a_refused_cell_without_a_stand_in_is_suppressed() -> None:
 
 
 def test_a_stand_in_for_the_question_marks_its_persons() -> None:
-    """Cells that the memory admits keep their own numbers where the stand-in's table cannot be made, as of events."""
+    """Cells that the memory admits keep their own numbers where the stand-in's table cannot be made, as of events.
+
+    But for one: together they would tell how many the question's own persons are. It shows what is left of the stand-in.
+    """
     seen = evidence(WARD, CELLS, population=900)
     answer = told(WARD, seen, {frozenset(seen.who): near(seen.who, 5)}).answer
     assert (answer.persons, answer.about) == (605, True)
-    assert not any(row.about for row in answer.rows)
+    assert [(row.persons, row.about) for row in answer.rows] == [(300, False), (200, False), (105, True)]
 
 
 def test_a_question_refused_without_a_stand_in_is_withheld() -> None:

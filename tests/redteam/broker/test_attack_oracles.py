@@ -94,20 +94,19 @@ def test_answers_and_refusals_leave_on_the_same_grid(seconds: float) -> None:
 
 
 def test_refusals_by_data_cannot_be_told_apart(tmp_path: Path) -> None:
-    """Refusals for nobody, one, nine, all but one, a dominant one and a difference have the same bytes.
+    """Refusals for nobody, one and nine have the same bytes. All but one, or but nine, look like all.
 
     But for the plan's hash, and what the plan costs the account, which follows from the questions alone.
     """
     site = hospital(tmp_path, person=people(age=lambda i: 97 if i == 0 else 92 if i < 9 else 20 + i % 60))
     assert isinstance(site.ask("select count(*) from person where sex = 'F'"), Release)
-    answers = [
-        site.ask(f"select count(*) from person where {where}")
-        for where in ("age < 5", "age >= 95", "age >= 90", "age < 95", "sex = 'F' and age < 95", "sex = 'F' and age < 90")
-    ]
+    answers = [site.ask(f"select count(*) from person where {where}") for where in ("age < 5", "age >= 95", "age >= 90")]
     assert all(is_withheld(answer) for answer in answers)
     assert len({answer.plan_hash for answer in answers}) == len(answers)
     assert len({answer.model_copy(update={"plan_hash": "0" * 64, "account": ()}).canonical() for answer in answers}) == 1
-    assert [[line.told for line in answer.account] for answer in answers] == [[1], [2], [3], [4], [5, 2], [6, 3]]
+    assert [[line.told for line in answer.account] for answer in answers] == [[1], [2], [3]]
+    nearly = [site.ask(f"select count(*) from person where {where}") for where in ("age < 95", "age < 90")]
+    assert [isinstance(answer, Release) and (answer.persons, answer.about) for answer in nearly] == [(1000, True)] * 2
 
 
 TARGET = "race = 'a' and age >= 90"

@@ -10,7 +10,7 @@ from scipy.optimize import linprog
 from reference.hospital import EXACT, TEN_FIVE, Hospital
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Table
 from twinpane_broker.question.category import CategoryKind
-from twinpane_broker.release.release import Release
+from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import Rules, load_rules
 
 from .ward import hospital, is_withheld, refused
@@ -236,6 +236,11 @@ def test_a_group_and_its_part_by_two_questions(tmp_path: Path) -> None:
 # ---------------------------------------------------------------- missing
 
 
+def _looks_like_all(answer: Release | Refusal) -> bool:
+    """Whether an answer has the number of all thousand persons, marked."""
+    return isinstance(answer, Release) and (answer.persons, answer.about) == (1000, True)
+
+
 @pytest.mark.parametrize("rules", RULES)
 @pytest.mark.parametrize("said", [0.1, 0.0], ids=["in the catalogue", "not in the catalogue"])
 def test_few_without_a_value_do_not_follow_from_the_others(tmp_path: Path, rules: Rules, said: float) -> None:
@@ -248,9 +253,8 @@ def test_few_without_a_value_do_not_follow_from_the_others(tmp_path: Path, rules
     site = hospital(tmp_path, rules, catalogue, person=people(race=lambda i: None if i in (7, 77, 777) else "abc"[i % 3]))
     assert site.naive("select count(*) - count(race) from person") == [(3,)]
     assert is_withheld(site.ask("select count(*) from person where race is null"))
-    assert is_withheld(site.ask("select count(*) from person where race is not null"))
-    assert is_withheld(site.ask("select count(*) from person where race in ('a', 'b', 'c')"))
-    assert is_withheld(site.ask("select count(*) from person where not race is null"))
+    for where in ("race is not null", "race in ('a', 'b', 'c')", "not race is null"):
+        assert _looks_like_all(site.ask(f"select count(*) from person where {where}"))
     everybody = site.one("select count(*) from person")
     cells = site.cells("select race, count(*) n from person group by race")
     assert cells.get(("(missing)",), (None,))[0] is None
@@ -271,7 +275,7 @@ def test_a_mean_and_a_sum_do_not_tell_few_without_a_measure(tmp_path: Path, rule
     ((total, mean),) = site.naive("select sum(weight), avg(weight) from person")
     assert round(total / mean) == 997
     assert is_withheld(site.ask("select count(*) from person where weight is null"))
-    assert is_withheld(site.ask("select count(*) from person where weight >= 0"))
+    assert _looks_like_all(site.ask("select count(*) from person where weight >= 0"))
     answer = site.ask("select count(*) n, avg(weight), sum(weight) from person")
     n, mean, total = answer.rows[0].values
     assert not n.suppressed

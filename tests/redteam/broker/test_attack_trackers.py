@@ -34,9 +34,12 @@ def test_a_small_query_set_is_withheld_from_either_end(tmp_path: Path, rules: Ru
     site = hospital(tmp_path, rules, person=with_target())
     assert site.naive(f"select count(*) from person where {TARGET} and smoker") == [(1,)]
     assert site.naive("select count(*) from person where age < 90") == [(999,)]
-    for where in (TARGET, f"{TARGET} and smoker = true", f"{TARGET} and smoker = false", "age < 90", NOT_TARGET, "age >= 95"):
+    for where in (TARGET, f"{TARGET} and smoker = true", f"{TARGET} and smoker = false", NOT_TARGET, "age >= 95"):
         for what in ("count(*)", "count(distinct person_id)", "avg(weight)", "sum(weight)", "median(weight)", "stddev(weight)"):
             assert is_withheld(site.ask(f"select {what} from person where {where}")), where
+    answer = site.ask("select count(*) from person where age < 90")
+    assert isinstance(answer, Release)
+    assert (answer.persons, answer.about, answer.rows[0].values[0].value) == (1000, True, 1000), "all but the one look like all"
 
 
 # ---------------------------------------------------------------- 7.3 trackers
@@ -113,7 +116,11 @@ def test_a_band_that_is_a_little_wider_is_not_subtracted(tmp_path: Path, rules: 
     (more, n), (less, m) = site.naive(wide)[0], site.naive(narrow)[0]
     assert (more - less, n - m) == (141.0, 1)
     assert site.one(wide) is not None
-    assert is_withheld(site.ask(narrow))
+    nearly = site.ask(narrow)
+    assert isinstance(nearly, Release)
+    assert nearly.about
+    assert nearly.rows[0].values[0].suppressed
+    assert nearly.rows[0].values[1].about
 
 
 @pytest.mark.parametrize("rules", RULES)
@@ -131,7 +138,9 @@ def test_places_that_overlap_are_not_subtracted(tmp_path: Path, rules: Rules) ->
     assert (nearly.about, row.about, row.values) == (True, True, (Value(value=told, about=True),))
     assert nearly.persons == row.persons == told
     assert site.one(ask.format("'icu'")) is None
-    assert site.one(ask.format("'day', 'er'")) is None
+    without = site.ask(ask.format("'day', 'er'"))
+    assert isinstance(without, Release)
+    assert (without.about, without.persons) == (True, 600)
 
 
 @pytest.mark.parametrize("rules", RULES)
