@@ -190,7 +190,7 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
 
 def _with_known(verdict: Verdict, question: Question, earlier: Earlier) -> Verdict:
     """A known set that stands in for the question's persons is released with the answer."""
-    verdict.known += stand_ins(question.who, question.rules, earlier.known)
+    verdict.known += [old for old in earlier.around(question.who, question.rules) if old in earlier.known]
     return verdict
 
 

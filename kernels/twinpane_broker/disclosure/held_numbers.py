@@ -153,6 +153,11 @@ class Numbers:
     def _left(self) -> list[Index]:
         return [cell for cell in self.table.shown if cell not in self.hidden]
 
+    @property
+    def _own(self) -> list[Index]:
+        """Those that show their own numbers: beside a stand-in's the persons with values are no set whose number is told."""
+        return [cell for cell in self._left if (told := self.told(cell)) is not None and not told.about]
+
     def _each(
         self, columns: tuple[str, ...], held: set[Index], number: Callable[[Index, CellEvidence], Value],
         beside: Callable[[Index, CellEvidence], Value],
@@ -243,7 +248,7 @@ class Numbers:
     def _held_means(self, place: int, column: str) -> set[Index]:
         """The cells whose means and sums of a column are suppressed, and therefore their spreads too."""
         unsafe = set()
-        for index in self._left:
+        for index in self._own:
             spread = _at(self.table.cell(index).spreads, place)
             if (
                 spread is None
@@ -259,7 +264,7 @@ class Numbers:
     def _held_clipped(self, place: int, column: str) -> set[Index]:
         """The cells with many clipped values whose number is suppressed: by the rules of a count, by the memory, or as a companion."""
         if column not in self._clipped:
-            spreads = {index: spread for index in self._left if (spread := _at(self.table.cell(index).spreads, place)) is not None}
+            spreads = {index: spread for index in self._own if (spread := _at(self.table.cell(index).spreads, place)) is not None}
             unsafe = {
                 index for index, spread in spreads.items()
                 if spread.clipped is not None
