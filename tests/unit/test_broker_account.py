@@ -174,6 +174,8 @@ def test_the_attribute_with_least_room_is_named() -> None:
             {"visit": 1, "visit.ward = icu": 1, "visit.ward = er": 1, "visit.ward = day": 1},
         ),
         ("select avg(lactate) from visit where ward = 'icu'", {"visit.ward = icu": 3}),
+        ("select avg(lactate) from visit where ward in ('icu', 'er')", {"visit.ward = icu": 3, "visit.ward = er": 3}),
+        ("select corr(age, weight) from person", {"person.age": 2, "person.weight": 2}),
         ("select avg(lactate) from visit where day >= '2020-01-01'", {"visit": 3}),
     ],
 )

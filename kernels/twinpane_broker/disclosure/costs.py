@@ -102,6 +102,6 @@ def _columns(measure: OfValues | OfPair) -> tuple[str, ...]:
     return (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,)
 
 
-def _names_of_values(measure: Measure, name: bytes) -> Iterator[bytes]:
+def _names_of_values(measure: Measure, name: bytes) -> tuple[bytes, ...]:
     what = [SAME.get(measure.kind, measure.kind), str(measure.percent), str(measure.column), str(measure.other)]
-    return (name + "\n".join([*what, str(one)]).encode() for one in range(OF_VALUES))
+    return tuple(name + "\n".join([*what, str(one)]).encode() for one in range(OF_VALUES))
