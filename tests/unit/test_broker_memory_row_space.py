@@ -139,10 +139,11 @@ def test_sets_that_are_taken_back_leave_no_trace() -> None:
     rows = [counted(who) for who in sets]
     space = RowSpace()
     space.follow(sets.__getitem__, 12)
-    before = space._rests(rows[20])
+    before, reduced = space._seen_by_all(rows[20]).rests, [basis._reduced[:12].copy() for basis in space._bases]
     space.follow(sets.__getitem__, 30)
     space.truncate(12)
-    assert (space._rests(rows[20]) == before).all()
+    assert (space._seen_by_all(rows[20]).rests == before).all()
+    assert all((basis._reduced[:12] == kept).all() for basis, kept in zip(space._bases, reduced, strict=True))
     space.follow([*sets[:12], sets[0], *sets[13:]].__getitem__, 30)
     assert space.rank == 29
 
@@ -211,3 +212,15 @@ def rank(table: Iterable[Iterable[bool]]) -> int:
             rows[at] = [one - by * other for one, other in zip(rows[at], rows[found], strict=True)]
         found += 1
     return found
+
+
+def test_rows_are_kept_as_they_are_reduced() -> None:
+    """In the columns that are seen, whatever came and went: each row is what its pivots leave of it."""
+    random = np.random.default_rng(4)
+    sets = [PersonSet(np.flatnonzero(random.random(5_000) < 0.5).astype(np.uint32)) for _ in range(60)]
+    space = RowSpace()
+    for size in (40, 25, 60):
+        space.follow(sets.__getitem__, size)
+        space.truncate(size)
+        for basis in space._bases:
+            assert (basis._reduced[:size] == basis._solved(space.rows[:, spaces.SEEN])).all()

@@ -14,6 +14,7 @@ be taken for one of a few. Arithmetic is modulo a prime.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,8 +27,10 @@ COLUMNS = 1 << 12
 MOST_ROWS = 512
 """Rows that are kept: when they are more, the oldest quarter is forgotten."""
 BASES = 3
+SEEN = np.arange(0, COLUMNS, 32)
+"""Columns in which the rows are kept as they are reduced: there a rest is compared with all of them, before it is compared in full."""
 LOOK = 32
-"""Columns in which a rest is compared with all rows, before it is compared in full."""
+"""Columns of a rest that has few of those: they are worked out for it."""
 CHANCE = 8
 """Of these, by how many more than on average a row may differ that differs little in full."""
 AT_ONCE = 1 << 15
@@ -47,7 +50,7 @@ class RowSpace:
         self._new: list[bool] = []
         self._rows = np.zeros((0, COLUMNS))
         self._alike = np.zeros(COLUMNS)
-        self._looked_at: tuple[PersonSet, Numbers, Numbers] | None = None
+        self._looked_at: tuple[PersonSet, _Look] | None = None
         self.rank = 0
 
     @property
@@ -58,9 +61,9 @@ class RowSpace:
     def follow(self, who: Callable[[int], PersonSet], size: int) -> None:
         """Take in the sets that came since, of ``size`` in all; ``who`` gives a set by its number."""
         for number in range(len(self._new), size):
-            row, rests = self._look(who(number))
+            look = self._look(who(number))
             self._looked_at = None
-            self._new.append(self._add(row, rests))
+            self._new.append(self._add(look))
 
     def truncate(self, size: int) -> None:
         """Forget all but the first ``size`` sets."""
@@ -74,34 +77,34 @@ class RowSpace:
 
     def tells_of_few(self, who: PersonSet, threshold: int) -> bool:
         """Whether a combination of the set and known ones is about a few persons, or about a few less a few others."""
-        _, rests = self._look(who)
         return any(
             is_of_few(each, threshold)
-            for basis, rest in zip(self._bases, rests, strict=True)
+            for basis, rest in zip(self._bases, self._look(who).rests, strict=True)
             for each in basis.around(rest, self.rows, 2 * threshold - 2)
         )
 
-    def _look(self, who: PersonSet) -> tuple[Numbers, Numbers]:
-        """The set's row and its rests, one for each basis. The last ones are kept: what was looked at usually joins the others."""
+    def _look(self, who: PersonSet) -> "_Look":
+        """The last one is kept: what was looked at usually joins the others."""
         if self._looked_at is None or self._looked_at[0] is not who:
-            row = counted(who)
-            self._looked_at = who, row, self._rests(row)
-        return self._looked_at[1:]
+            self._looked_at = who, self._seen_by_all(counted(who))
+        return self._looked_at[1]
 
-    def _rests(self, row: Numbers) -> Numbers:
-        return modulo(row - np.array([basis.parts(row) for basis in self._bases]) @ self.rows)
+    def _seen_by_all(self, row: Numbers) -> "_Look":
+        parts = np.array([basis.parts(row) for basis in self._bases])
+        return _Look(row, parts, modulo(row - parts @ self.rows))
 
-    def _add(self, row: Numbers, rests: Numbers) -> bool:
-        if not rests.any(axis=1).all():
+    def _add(self, look: "_Look") -> bool:
+        if not look.rests.any(axis=1).all():
             return False
+        row = look.row
         if self.rank == MOST_ROWS:
             self._forget(MOST_ROWS // 4)
-            rests = self._rests(row)
+            look = self._seen_by_all(row)
         if self.rank == len(self._rows):
             self._rows = np.concatenate([self._rows, np.zeros((max(16, self.rank), COLUMNS))])
         self._alike += FACTORS[self.rank] * row
-        for basis, rest in zip(self._bases, rests, strict=True):
-            basis.add(row, rest, self.rows, self._alike)
+        for basis, parts, rest in zip(self._bases, look.parts, look.rests, strict=True):
+            basis.add(parts, rest, self.rows, self._alike)
         self._rows[self.rank] = row
         self.rank += 1
         return True
@@ -110,7 +113,16 @@ class RowSpace:
         kept = self.rows[oldest:].copy()
         self._bases, self.rank, self._alike = _bases(), 0, np.zeros(COLUMNS)
         for row in kept:
-            self._add(row, self._rests(row))
+            self._add(self._seen_by_all(row))
+
+
+@dataclass(frozen=True)
+class _Look:
+    """A set beside the rows: its own row; for each basis how much it has of each of them, and what is left."""
+
+    row: Numbers
+    parts: Numbers
+    rests: Numbers
 
 
 class _Basis:
@@ -121,6 +133,7 @@ class _Basis:
         self._drawn = drawn
         self._pivots = np.zeros(0, np.intp)
         self._lower, self._upper = np.zeros((0, 0)), np.zeros((0, 0))
+        self._reduced = np.zeros((0, len(SEEN)))
 
     def parts(self, row: Numbers) -> Numbers:
         """How much of each of the rows has the same pivots as this row; without these it is the rest."""
@@ -133,30 +146,37 @@ class _Basis:
         there, size = np.flatnonzero(rest), len(self._pivots)
         if not (there.size and size):
             return
-        some = there[:: -(-there.size // LOOK)]
-        looked_at, chance = self._solved(rows[:, some]), CHANCE if some.size < there.size else 0
-        # A row that agrees nowhere takes nothing away from the rest.
-        agree = max(1, some.size - most * some.size / there.size - chance)
+        if np.count_nonzero(rest[SEEN]) > most:
+            columns, reduced, agree = SEEN, self._reduced[:size], len(SEEN) - most
+        else:
+            columns = there[:: -(-there.size // LOOK)]
+            reduced, chance = self._solved(rows[:, columns]), CHANCE if columns.size < there.size else 0
+            # A row that agrees nowhere takes nothing away from the rest.
+            agree = max(1, columns.size - most * columns.size / there.size - chance)
         for signed in (rest, modulo(-rest)):
-            for place in np.flatnonzero((looked_at == signed[some]).sum(axis=1) >= agree):
-                reduced = modulo(self._upper[place, :size] @ self._lower[:size, :size])
-                yield modulo(signed - reduced @ rows)
+            for place in np.flatnonzero((reduced == signed[columns]).sum(axis=1) >= agree):
+                yield modulo(signed - modulo(self._upper[place, :size] @ self._lower[:size, :size]) @ rows)
 
-    def add(self, row: Numbers, rest: Numbers, rows: Numbers, alike: Numbers) -> None:
-        """Take in a row with its rest, beside the ones so far (Schur complement). Columns are alike that have one number in ``alike``."""
+    def add(self, parts: Numbers, rest: Numbers, rows: Numbers, alike: Numbers) -> None:
+        """Take in a row by its parts and its rest, beside the ones so far (Schur complement). Columns are alike that have one number in
+        ``alike``."""
         pivot, size = self._pivot(rest, alike), len(rows)
-        parts, held, by = self.parts(row), self._solved(rows[:, pivot]), pow(int(rest[pivot]), -1, PRIME)
+        held, by = self._solved(rows[:, pivot]), pow(int(rest[pivot]), -1, PRIME)
         if size == len(self._lower):
-            self._lower, self._upper = _twice(self._lower), _twice(self._upper)
+            self._lower, self._upper, self._reduced = _longer(_wider(self._lower)), _longer(_wider(self._upper)), _longer(self._reduced)
         self._lower[size, :size], self._lower[size, size] = modulo(-parts), 1
         self._upper[:size, size], self._upper[size, size] = modulo(-held * by), by
+        self._reduced[size] = modulo(rest[SEEN] * by)
+        self._reduced[:size] = modulo(self._reduced[:size] - np.outer(held, self._reduced[size]))
         self._pivots = np.append(self._pivots, pivot)
 
     def pop(self) -> None:
         """Take the last row out again."""
         size = len(self._pivots) - 1
+        held = modulo(-self._upper[:size, size] * pow(int(self._upper[size, size]), -1, PRIME))
+        self._reduced[:size] = modulo(self._reduced[:size] + np.outer(held, self._reduced[size]))
         self._pivots = self._pivots[:size]
-        self._lower[size], self._upper[:, size] = 0, 0
+        self._lower[size], self._upper[:, size], self._reduced[size] = 0, 0, 0
 
     def _solved(self, columns: Numbers) -> Numbers:
         """The columns of the rows as they are reduced: each row is 1 at its own pivot, and 0 at the others."""
@@ -167,19 +187,23 @@ class _Basis:
         there = np.flatnonzero(rest)
         if self._drawn is not None:
             return int(self._drawn.choice(there))
-        _, first, several = np.unique(alike[there], return_index=True, return_counts=True)
-        return int(there[first[several.argmax()]])
+        like = alike[there]
+        ordered = np.sort(like)
+        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        most = ordered[starts[np.diff(starts, append=len(ordered)).argmax()]]
+        return int(there[(like == most).argmax()])
 
 
 def _bases() -> tuple[_Basis, ...]:
     return tuple(_Basis(np.random.default_rng(at) if at else None) for at in range(BASES))
 
 
-def _twice(matrix: Numbers) -> Numbers:
-    size = len(matrix)
-    wide = np.zeros((max(16, 2 * size),) * 2)
-    wide[:size, :size] = matrix
-    return wide
+def _longer(matrix: Numbers) -> Numbers:
+    return np.concatenate([matrix, np.zeros((max(16, len(matrix)), matrix.shape[1]))])
+
+
+def _wider(matrix: Numbers) -> Numbers:
+    return np.concatenate([matrix, np.zeros((len(matrix), max(16, matrix.shape[1])))], axis=1)
 
 
 def counted(who: PersonSet) -> Numbers:
