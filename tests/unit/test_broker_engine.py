@@ -204,13 +204,14 @@ def test_errors_of_the_engine_stay_inside(tmp_path: Path, caplog: pytest.LogCapt
     assert "canary-7" in caplog.text
 
 
-def test_an_index_of_other_data_answers_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("sql", ["select ward, count(*) from visit group by ward", "select count(*) from visit where ward = 'icu'"])
+def test_an_index_of_other_data_answers_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture, sql: str) -> None:
     """Cells are found in two ways, and these must meet: a broken file gives no wrong answer."""
     (tmp_path / "other").mkdir()
     ward = [{"person_id": i, "ward": "icu"} for i in range(50)]
     engine = engine_on(tmp_path, visit=visits([{"person_id": i % 40} for i in range(50)]))
     other = engine_on(tmp_path / "other", visit=visits(ward))
-    bound = bound_to("select ward, count(*) from visit group by ward")
+    bound = bound_to(sql)
     engine._store = replace(engine._store, index=other._store.index)
     with caplog.at_level(logging.ERROR), pytest.raises(EngineError):
         engine.measure(bound)

@@ -24,7 +24,7 @@ from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan, check
 from twinpane_broker.engine.duckdb.duckdb_engine import DuckEngine
 from twinpane_broker.engine.index import streams
-from twinpane_broker.engine.measure import cell_sets, certify, ends, exact, extremes, holders, shares
+from twinpane_broker.engine.measure import cell_sets, certify, ends, exact, extremes, holders, row_numbers, shares
 from twinpane_broker.engine.sql.dialect import Dialect
 from twinpane_broker.engine.store.build import build_store
 from twinpane_broker.engine.store.frozen import Kept
@@ -259,6 +259,7 @@ WAYS: dict[str, list[tuple[object, str, object]]] = {
         (certify, "CERTAIN", 2), (shares, "ROWS_AT_ONCE", 10), (exact, "SAMPLE_ROWS", 40), (extremes, "SURE_PERSONS", 0.01),
         (holders, "FEW_GAPS", 1.0),
     ],
+    "with each row counted": [(row_numbers, "ROWS_AT_ONCE", 0)],
     "by one value of a cell": [(ends, "MANY", 0)],
     "by the ends of columns": [(ends, "MANY", 0), (certify, "CERTAIN", 2)],
 }  # fmt: skip
@@ -339,6 +340,31 @@ def test_comparisons_are_asked_once_of_a_frozen_snapshot(stores: list[Small]) ->
     assert len(asked) == 1  # those without an age, who are in neither
     assert "IS NULL" in asked[0]
     assert not first.who & second.who
+
+
+def test_rows_are_counted_once_for_many_questions(stores: list[Small]) -> None:
+    """Whoever is asked about beside: how many rows persons have of a ward is kept as a few sets."""
+    world, asked = stores[0], []
+    with the_way("as it likes", world), pytest.MonkeyPatch.context() as patch:
+        batches = LocalRunner.batches
+        patch.setattr(LocalRunner, "batches", lambda self, sql, parameters: asked.append(sql) or batches(self, sql, parameters))
+        patch.setattr(LocalRunner, "rows", lambda self, sql, parameters: pytest.fail(sql))
+        for column in ("person.sex", "person.site"):
+            plan = Plan(
+                table="person", joins=(PERSON_VISIT,), where=In(column="visit.ward", codes=("icu",)), group_by=(Group(column=column),),
+                measures=(measure_of("count"),),
+            )  # fmt: skip
+            bound = check(plan, CATALOGUE)
+            same_evidence(bound, world.engine.measure(bound), measure_slowly(bound, world.tables), world)
+    assert len(asked) == 1
+
+
+@given(rows=st.lists(st.integers(0, 20)), who=st.sets(st.integers(0, 20)))
+def test_the_two_largest_are_those_of_the_persons(rows: list[int], who: set[int]) -> None:
+    """Whatever digits their numbers have; 0 of nobody."""
+    digits = streams.digits_of([(np.array(rows[:3], np.int64),), (np.array(rows[3:], np.int64),)])
+    numbers = sorted((rows.count(person) for person in who), reverse=True)
+    assert row_numbers.two_largest(PersonSet(who), digits) == tuple([*numbers, 0, 0][:2])
 
 
 def same_evidence(bound: ResolvedPlan, seen: Evidence, slow: Slow, world: Small) -> None:

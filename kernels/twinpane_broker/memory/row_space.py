@@ -147,7 +147,7 @@ class _Basis:
         if not (there.size and size):
             return
         if np.count_nonzero(rest[SEEN]) > most:
-            columns, reduced, agree = SEEN, self._reduced[:size], len(SEEN) - most
+            columns, reduced, agree = SEEN, self._reduced[:size], float(len(SEEN) - most)
         else:
             columns = there[:: -(-there.size // LOOK)]
             reduced, chance = self._solved(rows[:, columns]), CHANCE if columns.size < there.size else 0

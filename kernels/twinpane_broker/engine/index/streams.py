@@ -31,6 +31,15 @@ def sets_of(batches: Iterable[tuple[np.ndarray, ...]]) -> dict[int, PersonSet]:
     return dict(sets)
 
 
+def digits_of(batches: Iterable[tuple[np.ndarray, ...]]) -> dict[int, PersonSet]:
+    """How often each person comes in a one-column stream: by the place of each binary digit, the persons who have it."""
+    streams = [persons for (persons,) in batches]
+    if not any(map(len, streams)):
+        return {}
+    who, often = np.unique(np.concatenate(streams).astype(np.uint32), return_counts=True)
+    return {place: persons_set(who[(often >> place) & 1 == 1]) for place in range(int(often.max()).bit_length())}
+
+
 def marked_sets_of(batches: Iterable[tuple[np.ndarray, ...]], marks: int) -> dict[int, dict[int, PersonSet]]:
     """The persons by key and by a third number, from a stream of keys, persons and that number, ``0 <= number < marks``."""
     both = ((keys.astype(np.int64) * marks + mark, persons) for keys, persons, mark in batches)

@@ -4,13 +4,13 @@ If nobody has two rows in a table, a row is a person. A comparison is then true 
 neither for the persons without a value.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import reduce
 
 from twinpane_broker.catalogue.catalogue import Column, Role
 from twinpane_broker.cells.person_sets import NOBODY, PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.engine.index.streams import persons_of, sets_of
+from twinpane_broker.engine.index.streams import digits_of, persons_of, sets_of
 from twinpane_broker.engine.sql.category_keys import OTHER, AxisKey, code_numbers, numbers_of
 from twinpane_broker.engine.sql.dialect import PERSON
 from twinpane_broker.engine.sql.fine_bins import fine_bin
@@ -82,6 +82,17 @@ class LeafSets:
             numbers, unlisted = numbers_of(self._catalogue.known_table(table).known_column(name), leaf.codes), self.unlisted(leaf.column)
             return self.codes(leaf.column, [number for number in numbers if number >= 0 or number in unlisted])
         return self._leaf(leaf)
+
+    def rows(self, table: str, terms: Sequence[Predicate]) -> Mapping[int, PersonSet]:
+        """The persons with rows of a table for which all of these hold, by the binary digits of how many rows each has."""
+
+        def ask() -> Mapping[int, PersonSet]:
+            conditions = self._conditions()
+            where = " AND ".join(conditions.sql(term) for term in terms)
+            sql = f"SELECT t0.{PERSON} AS p FROM {conditions.dialect.table(table)} t0{f' WHERE {where}' if where else ''}"  # noqa: S608
+            return digits_of(self._runner.batches(sql, conditions.parameters))
+
+        return self._store.kept.sets(("rows", table, *(term.digest() for term in terms)), ask)
 
     def categories(self, key: AxisKey) -> Mapping[int, PersonSet]:
         """The persons of every category of an axis that is not empty, *outside* included."""

@@ -22,6 +22,7 @@ from .extremes import extremes
 from .first_days import conditions_of_firsts, with_first_days
 from .holders import Holders
 from .leaf_sets import LeafSets
+from .row_numbers import rows_by_sets
 from .shares import Disagreement, Shares, contributed
 from .tallies import Cell, Pairs, Values, tallies
 
@@ -39,7 +40,8 @@ def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
     if not bound.plan.measures or (single and not (bound.value_columns or bound.value_pairs)):
         cells = {cell: _of_persons(who) for cell, who in persons.cells.items()}
     else:
-        cells = _of_rows(question, store, sets, runner, persons)
+        counted = rows_by_sets(question, store, sets, persons)
+        cells = _of_rows(question, store, sets, runner, persons) if counted is None else counted
     of_cohort = (
         *conditions_of_cohort(bound, persons.population, store, runner), *conditions_of_firsts(bound, persons.population, sets),
     )  # fmt: skip
