@@ -70,7 +70,8 @@ class Account:
 
 def charge_of(told: Mapping[str, set[bytes]]) -> Charge:
     """A charge from the full names of sets."""
-    return {attribute: frozenset(map(_short, names)) for attribute, names in told.items()}
+    short = {name: _short(name) for name in set[bytes]().union(*told.values())}
+    return {attribute: frozenset(short[name] for name in names) for attribute, names in told.items()}
 
 
 def _short(name: bytes) -> bytes:

@@ -43,6 +43,11 @@ class CandidateSet:
         return other
 
     @cached_property
+    def may_hold(self) -> NDArray[np.bool_]:
+        """Known sets that are probably in the newcomer (``probably_inside``)."""
+        return self.known.shelf.probably_inside(self.who)
+
+    @cached_property
     def holders(self) -> NDArray[np.int64]:
         """Known sets that may hold nearly all of the newcomer: they lack fewer than ``threshold`` of its persons."""
         return self.holding_all_but(self.threshold)
@@ -50,7 +55,7 @@ class CandidateSet:
     def holding_all_but(self, few: int) -> NDArray[np.int64]:
         """Known sets that may lack fewer than ``few`` of the newcomer's persons."""
         shelf = self.known.shelf
-        return self.held_but_for(few, np.flatnonzero(shelf.persons > self.persons - few))
+        return self.held_but_for(few, (shelf.persons > self.persons - few).nonzero()[0])
 
     def held_but_for(self, few: int, found: NDArray[np.int64]) -> NDArray[np.int64]:
         """Keep the sets that may lack fewer than ``few`` of the newcomer's persons."""

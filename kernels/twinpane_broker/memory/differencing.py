@@ -55,9 +55,10 @@ def sums_near(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets]:
     yield from _unions(newcomer, threshold)
     yield from _rests(newcomer, threshold)
     yield from _intersections(newcomer, threshold)
-    yield from _sums_of_one_answer(newcomer, threshold)
+    exact: set[int] = set()
+    yield from _sums_of_one_answer(newcomer, threshold, exact)
     if threshold < newcomer.threshold:  # parts that spill over by more would hide a sum that is nearer
-        yield from _sums_of_one_answer(newcomer.judged_at(threshold), threshold)
+        yield from _sums_of_one_answer(newcomer.judged_at(threshold), threshold, exact)
 
 
 # ---------------------------------------------------------------- one and two known sets
@@ -78,13 +79,13 @@ def _unions(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets]:
     shelf = known.shelf
     fits = shelf.persons < newcomer.persons + k
     # If two sets together hold all but fewer than k persons of the sample, one of them holds at least half of those.
-    firsts = np.flatnonzero(fits & (2 * seen.counts > seen.size - k))
+    firsts = (fits & (2 * seen.counts > seen.size - k)).nonzero()[0]
     for x in newcomer.nearly_inside(firsts).tolist():
         fits[x] = False
         left = seen.bits[seen.bits[:, x] == 0]
         lacking = len(left) - how_many(left).astype(np.int64)
         more = newcomer.persons - int(shelf.persons[x])
-        seconds = np.flatnonzero(fits & (lacking < k) & (shelf.persons > more - k))
+        seconds = (fits & (lacking < k) & (shelf.persons > more - k)).nonzero()[0]
         seconds = seconds[may_be_shared(newcomer, shelf.persons[seconds] - more)]
         seconds = newcomer.nearly_inside(seconds)
         seconds = seconds[excess(newcomer.counts - shelf.counts[x], shelf.counts[seconds]) < k]
@@ -269,13 +270,13 @@ def _alike(these: NDArray[np.int32], those: NDArray[np.int32], few: int) -> NDAr
 # the new set.
 
 
-def _sums_of_one_answer(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets]:
-    """A sum of disjoint sets of one answer is like the newcomer."""
+def _sums_of_one_answer(newcomer: CandidateSet, threshold: int, exact: set[int]) -> Iterator[SumOfSets]:
+    """A sum of disjoint sets of one answer is like the newcomer. An answer with an exact one joins ``exact``: it has no nearer one."""
     known, cover, k = newcomer.known, newcomer.cover, newcomer.threshold
     fits = known.shelf.persons < newcomer.persons + k
     if np.add.reduce(cover.counts, where=fits) <= cover.size - k:
         return  # not even all of them together
-    parts = known.shelf.probably_inside(newcomer.who) & fits
+    parts = newcomer.may_hold & fits
     if not np.logical_or.reduce(parts):
         return
     answers, members = known.memberships
@@ -286,8 +287,8 @@ def _sums_of_one_answer(newcomer: CandidateSet, threshold: int) -> Iterator[SumO
     answers, members = answers[likely], members[likely]
     looked_at: set[bytes] = set()
     for start, stop in pairwise([*_starts(answers), len(answers)]):
-        some = members[start:stop]
-        if some.tobytes() in looked_at or cover.bits[:, some].any(axis=1).sum() <= cover.size - k:
+        some, answer = members[start:stop], int(answers[start])
+        if answer in exact or some.tobytes() in looked_at or cover.bits[:, some].any(axis=1).sum() <= cover.size - k:
             continue
         looked_at.add(some.tobytes())
         largest_first = some[np.argsort(-known.shelf.persons[some], kind="stable")]
@@ -295,14 +296,20 @@ def _sums_of_one_answer(newcomer: CandidateSet, threshold: int) -> Iterator[SumO
             continue
         together, added = _sum(newcomer, largest_first.tolist())
         if len(added) > 1 and alike(newcomer.who, together, k):
-            apart = sum(len(known.who(part)) for part in added) == len(together)
-            yield SumOfSets(added, (), together, apart and newcomer.who == together, alike(newcomer.who, together, threshold))
+            is_exact = sum(len(known.who(part)) for part in added) == len(together) and newcomer.who == together
+            if is_exact:
+                exact.add(answer)
+            yield SumOfSets(added, (), together, is_exact, alike(newcomer.who, together, threshold))
 
 
 def _counts_leave_a_few(newcomer: CandidateSet, parts: NDArray[np.int64]) -> bool:
     """Whether the sum may differ from the newcomer by a few persons only, judged by the counts of the pictures alone."""
-    left = newcomer.counts.copy()
-    for counts in newcomer.known.shelf.counts[parts]:
+    every = newcomer.known.shelf.counts[parts]
+    left: NDArray[np.int64] = newcomer.counts - every.sum(axis=0)
+    if left.min() >= 0:  # there is room for all of them
+        return int(left.sum()) < newcomer.threshold
+    left = newcomer.counts.astype(np.int64)
+    for counts in every:
         rest = left - counts
         if np.maximum(np.minimum(counts, -rest), 0).sum() < newcomer.threshold:
             left = rest

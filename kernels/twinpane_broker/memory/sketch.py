@@ -55,13 +55,13 @@ def sketch(who: PersonSet) -> Sketch:
     level = 0
     while persons >> (_STEP * level) > PLACES // 2:
         level += 1
-    last = persons - 1
+    last, sampled = persons - 1, _sampled(who, level)
     return Sketch(
         persons=persons,
         shift=shift,
-        counts=counts(who, shift),
+        counts=counts(who, shift) if level else _counted(sampled >> np.uint32(shift)),
         level=level,
-        places=places(_sampled(who, level)),
+        places=places(sampled),
         witnesses=np.array([who[last * i // (WITNESSES - 1)] for i in range(WITNESSES)], dtype=np.uint32),
     )
 
@@ -77,6 +77,11 @@ def counts(who: PersonSet, shift: int) -> NDArray[np.int32]:
     found = np.zeros(COLUMNS, np.int32)
     found[:used] = [who.range_cardinality(i << shift, (i + 1) << shift) for i in range(used)]
     return found
+
+
+def _counted(columns: NDArray[np.uint32]) -> NDArray[np.int32]:
+    """The same of few persons, from the columns that they are in."""
+    return np.bincount(columns, minlength=COLUMNS).astype(np.int32)
 
 
 def joined(counts: NDArray[np.int32], by: int) -> NDArray[np.int32]:
@@ -100,8 +105,8 @@ def sample(who: PersonSet, size: int) -> Sample:
         found = _sampled(who, level)
     hashed, levels = places(found), _levels(found)
     # Of one level those hashed furthest: neighbours may share their sets.
-    chosen = np.argsort((levels.astype(np.uint32) << np.uint32(16)) | hashed)[-size:]
-    return Sample(hashed[chosen], levels[chosen])
+    chosen = np.sort((levels.astype(np.uint32) << np.uint32(16)) | hashed)[-size:]
+    return Sample(chosen.astype(np.uint16), (chosen >> np.uint32(16)).astype(np.uint8))
 
 
 def _sampled(who: PersonSet, level: int) -> NDArray[np.uint32]:

@@ -118,7 +118,8 @@ class SketchIndex:
         """The sample's persons whom each set may hold. A picture may mark a sample only; its set may then hold everyone of lower levels."""
         words = -(-self.size // _WORD)
         chunks = self._marks[: -(-words // _CHUNK)]
-        found = np.concatenate([marks[picked.places] for marks in chunks], axis=1)[:, :words]
+        several = [marks[picked.places] for marks in chunks]
+        found = (several[0] if len(several) == 1 else np.concatenate(several, axis=1))[:, :words]
         for level in range(int(picked.levels.min()) + 1, self._highest + 1):
             holders = self._levels[level, :words]
             if holders.any():

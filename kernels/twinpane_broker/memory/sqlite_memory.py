@@ -44,6 +44,7 @@ class SqliteMemory:
         self._reading = Lock()
         self._writer = records.opened(file, to_write=True, register=register)
         self._reader = records.opened(file, to_write=False)
+        records.answer(self._reader, "")  # reads the file's schema, which the first question would wait for
         self._room = room
         self._known: dict[str, ReleasedSets] = {}
         self._account = Account()

@@ -1,6 +1,9 @@
 """Predicates in normal form: the conditions of a WHERE, independent of how it is written."""
 
+from functools import lru_cache
 from itertools import chain, product
+
+from twinpane_broker.model import Same
 
 from .predicates import MAX_CODES, AllOf, AnyOf, CodeValue, In, Not, Predicate
 
@@ -16,9 +19,12 @@ def terms_of(predicate: Predicate | None) -> tuple[Predicate, ...]:
     They are the conjunctive normal form, without clauses that follow from others. So a question has the same conditions however it is
     written. Eight comparisons make at most a few dozen conditions.
     """
-    if predicate is None:
-        return ()
-    clauses = list(dict.fromkeys(_clauses(plain(predicate))))
+    return () if predicate is None else _terms(Same(predicate))
+
+
+@lru_cache(maxsize=64)
+def _terms(predicate: Same) -> tuple[Predicate, ...]:
+    clauses = list(dict.fromkeys(_clauses(plain(predicate.value))))
     sets = [frozenset(clause) for clause in clauses]
     kept = [
         clause for place, clause in enumerate(clauses)

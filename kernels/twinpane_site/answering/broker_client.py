@@ -26,6 +26,8 @@ NICENESS = 5
 """The agent and the readers go first, where they and a query want the same processor."""
 NEEDED = ("PG", "JAVA_HOME", "SPARK_", "PYSPARK_", "HADOOP_")
 """How the names begin of what PostgreSQL's and Spark's clients take from the environment."""
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+"""The memory multiplies small matrices: more threads wait for each other, and take the processors from the site's kernels."""
 LONGEST_S = 900.0
 """Seconds after which a question that was not answered counts as one that the process died of. Engines end theirs long before."""
 PAUSES_S = (0.2, 1.0, 5.0, 30.0)
@@ -98,7 +100,7 @@ class BrokerClient:
     # ------------------------------------------------------------ the process
 
     async def _begin(self) -> None:
-        environment = {name: value for name, value in os.environ.items() if name.startswith(NEEDED)}
+        environment = ONE_THREAD | {name: value for name, value in os.environ.items() if name.startswith(NEEDED)}
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         limits = {"RLIMIT_CORE": 0, "RLIMIT_DATA": max(512 * MIB, whole * 3 // 4)}
         try:

@@ -1,13 +1,15 @@
 """Turns the numbers that a store holds for a grouped column into the categories of its axis."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cached_property
+from functools import cached_property, lru_cache
+from types import MappingProxyType
 from typing import TypeVar
 
 from twinpane_broker.catalogue.catalogue import CodeValue, Column, ColumnType, Role
 from twinpane_broker.check.axes import BIN_MONTHS, Axis
+from twinpane_broker.model import Same
 from twinpane_broker.question.predicates import In, Leaf, Missing, Range, Window, code_order
 
 from .dialect import Dialect, numbers
@@ -24,12 +26,17 @@ def month_of(day: date) -> int:
     return day.year * 12 + day.month - 1
 
 
-def code_numbers(column: Column) -> dict[tuple[str, object], int]:
+def code_numbers(column: Column) -> Mapping[tuple[str, object], int]:
     """The store's number of every approved code, by ``code_order``. Equal codes have the number of the first."""
+    return _numbers(Same(column.codes))
+
+
+@lru_cache(maxsize=64)
+def _numbers(codes: Same) -> Mapping[tuple[str, object], int]:
     found: dict[tuple[str, object], int] = {}
-    for index, code in enumerate(column.codes):
+    for index, code in enumerate(codes.value):
         found.setdefault(code_order(code.value), index)
-    return found
+    return MappingProxyType(found)
 
 
 def numbers_of(column: Column, codes: Iterable[CodeValue]) -> list[int]:
