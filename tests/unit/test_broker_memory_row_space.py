@@ -222,5 +222,28 @@ def test_rows_are_kept_as_they_are_reduced() -> None:
     for size in (40, 25, 60):
         space.follow(sets.__getitem__, size)
         space.truncate(size)
-        for basis in space._bases:
-            assert (basis._reduced[:size] == basis._solved(space.rows[:, spaces.SEEN])).all()
+        reduced_rightly(space)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_is_left_of_rows_is_as_if_made_anew(monkeypatch: pytest.MonkeyPatch, nested: bool) -> None:
+    """When the oldest are forgotten, the others keep their pivots, or, where these do not tell them apart, get others."""
+    monkeypatch.setattr(spaces, "MOST_ROWS", 32)
+    random = np.random.default_rng(5)
+    drawn = [np.flatnonzero(random.random(4_000) < 0.5).astype(np.uint32) for _ in range(90)]
+    sets = [PersonSet(np.concatenate(drawn[at - at % 6 : at + 1]) if nested else drawn[at]) for at in range(90)]
+    space = RowSpace()
+    space.follow(sets.__getitem__, 90)
+    assert 24 <= space.rank <= 32
+    reduced_rightly(space)
+    rows = [counted(who) for who in sets[90 - space.rank :]]
+    assert (space.rows == rows).all()
+    assert not space._seen_by_all(rows[3] + rows[-1]).rests.any()
+    assert (space._alike == spaces.FACTORS[: space.rank] @ space.rows).all()
+
+
+def reduced_rightly(space: RowSpace) -> None:
+    """Each row is one at its own pivot and nothing at the others; in the columns that are seen it is kept so."""
+    for basis in space._bases:
+        assert (basis._solved(space.rows[:, basis._pivots]) == np.eye(space.rank)).all()
+        assert (basis._reduced[: space.rank] == basis._solved(space.rows[:, spaces.SEEN])).all()

@@ -111,6 +111,12 @@ class RowSpace:
 
     def _forget(self, oldest: int) -> None:
         kept = self.rows[oldest:].copy()
+        bases = [basis.without(oldest, kept) for basis in self._bases]
+        left = tuple(basis for basis in bases if basis is not None)
+        if len(left) == len(bases):
+            self._bases, self.rank, self._alike = left, len(kept), FACTORS[: len(kept)] @ kept
+            self._rows[: self.rank] = kept
+            return
         self._bases, self.rank, self._alike = _bases(), 0, np.zeros(COLUMNS)
         for row in kept:
             self._add(self._seen_by_all(row))
@@ -137,8 +143,11 @@ class _Basis:
 
     def parts(self, row: Numbers) -> Numbers:
         """How much of each of the rows has the same pivots as this row; without these it is the rest."""
+        return self._parts(row[self._pivots])
+
+    def _parts(self, at_pivots: Numbers) -> Numbers:
         size = len(self._pivots)
-        return modulo(modulo(row[self._pivots] @ self._upper[:size, :size]) @ self._lower[:size, :size])
+        return modulo(modulo(at_pivots @ self._upper[:size, :size]) @ self._lower[:size, :size])
 
     def around(self, rest: Numbers, rows: Numbers, most: int) -> Iterator[Numbers]:
         """The rest, and the combinations that hold one pivot, once or less once, if they may be in ``most`` columns only."""
@@ -161,14 +170,32 @@ class _Basis:
         """Take in a row by its parts and its rest, beside the ones so far (Schur complement). Columns are alike that have one number in
         ``alike``."""
         pivot, size = self._pivot(rest, alike), len(rows)
-        held, by = self._solved(rows[:, pivot]), pow(int(rest[pivot]), -1, PRIME)
+        held, by = self._join(pivot, parts, rest[pivot], rows[:, pivot])
+        self._reduced[size] = modulo(rest[SEEN] * by)
+        self._reduced[:size] = modulo(self._reduced[:size] - np.outer(held, self._reduced[size]))
+
+    def without(self, oldest: int, kept: Numbers) -> "_Basis | None":
+        """The basis of the rows that are ``kept`` without the ``oldest``, with their pivots; None where these no longer tell them apart."""
+        made, pivots = _Basis(self._drawn), self._pivots[oldest:]
+        at_pivots = kept[:, pivots]
+        for size, (pivot, row) in enumerate(zip(pivots, at_pivots, strict=True)):
+            parts = made._parts(row[:size])
+            rest = modulo(row[size] - parts @ at_pivots[:size, size])
+            if not rest:
+                return None
+            made._join(int(pivot), parts, rest, at_pivots[:size, size])
+        made._reduced[: len(pivots)] = made._solved(kept[:, SEEN])
+        return made
+
+    def _join(self, pivot: int, parts: Numbers, rest: float, column: Numbers) -> tuple[Numbers, int]:
+        """Take in a row that has a ``rest`` at its pivot; ``column``: the earlier rows there. What these hold of it, and the inverse."""
+        size, held, by = len(parts), self._solved(column), pow(int(rest), -1, PRIME)
         if size == len(self._lower):
             self._lower, self._upper, self._reduced = _longer(_wider(self._lower)), _longer(_wider(self._upper)), _longer(self._reduced)
         self._lower[size, :size], self._lower[size, size] = modulo(-parts), 1
         self._upper[:size, size], self._upper[size, size] = modulo(-held * by), by
-        self._reduced[size] = modulo(rest[SEEN] * by)
-        self._reduced[:size] = modulo(self._reduced[:size] - np.outer(held, self._reduced[size]))
         self._pivots = np.append(self._pivots, pivot)
+        return held, by
 
     def pop(self) -> None:
         """Take the last row out again."""
