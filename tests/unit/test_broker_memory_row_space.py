@@ -227,7 +227,7 @@ def test_rows_are_kept_as_they_are_reduced() -> None:
 
 @pytest.mark.parametrize("nested", [False, True])
 def test_what_is_left_of_rows_is_as_if_made_anew(monkeypatch: pytest.MonkeyPatch, nested: bool) -> None:
-    """When the oldest are forgotten, the others keep their pivots, or, where these do not tell them apart, get others."""
+    """When the oldest are forgotten, the others keep their pivots, or get those of the forgotten."""
     monkeypatch.setattr(spaces, "MOST_ROWS", 32)
     random = np.random.default_rng(5)
     drawn = [np.flatnonzero(random.random(4_000) < 0.5).astype(np.uint32) for _ in range(90)]

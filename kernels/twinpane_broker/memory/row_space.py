@@ -111,15 +111,9 @@ class RowSpace:
 
     def _forget(self, oldest: int) -> None:
         kept = self.rows[oldest:].copy()
-        bases = [basis.without(oldest, kept) for basis in self._bases]
-        left = tuple(basis for basis in bases if basis is not None)
-        if len(left) == len(bases):
-            self._bases, self.rank, self._alike = left, len(kept), FACTORS[: len(kept)] @ kept
-            self._rows[: self.rank] = kept
-            return
-        self._bases, self.rank, self._alike = _bases(), 0, np.zeros(COLUMNS)
-        for row in kept:
-            self._add(self._seen_by_all(row))
+        self._bases = tuple(basis.without(oldest, kept) for basis in self._bases)
+        self.rank, self._alike = len(kept), FACTORS[: len(kept)] @ kept
+        self._rows[: self.rank] = kept
 
 
 @dataclass(frozen=True)
@@ -170,26 +164,25 @@ class _Basis:
         """Take in a row by its parts and its rest, beside the ones so far (Schur complement). Columns are alike that have one number in
         ``alike``."""
         pivot, size = self._pivot(rest, alike), len(rows)
-        held, by = self._join(pivot, parts, rest[pivot], rows[:, pivot])
+        held, by = self._join(pivot, parts, int(rest[pivot]), rows[:, pivot])
         self._reduced[size] = modulo(rest[SEEN] * by)
         self._reduced[:size] = modulo(self._reduced[:size] - np.outer(held, self._reduced[size]))
 
-    def without(self, oldest: int, kept: Numbers) -> "_Basis | None":
-        """The basis of the rows that are ``kept`` without the ``oldest``, with their pivots; None where these no longer tell them apart."""
-        made, pivots = _Basis(self._drawn), self._pivots[oldest:]
-        at_pivots = kept[:, pivots]
-        for size, (pivot, row) in enumerate(zip(pivots, at_pivots, strict=True)):
-            parts = made._parts(row[:size])
-            rest = modulo(row[size] - parts @ at_pivots[:size, size])
-            if not rest:
-                return None
-            made._join(int(pivot), parts, rest, at_pivots[:size, size])
-        made._reduced[: len(pivots)] = made._solved(kept[:, SEEN])
+    def without(self, oldest: int, kept: Numbers) -> "_Basis":
+        """The basis of the rows that are ``kept`` without the ``oldest``. Each keeps its pivot, or has one of a forgotten row."""
+        made, columns, taken = _Basis(self._drawn), kept[:, self._pivots], list[int]()
+        for size, row in enumerate(columns):
+            parts = made._parts(row[taken])
+            rest, own = modulo(row - parts @ columns[:size]), oldest + size
+            place = own if rest[own] else int(rest.argmax())
+            made._join(int(self._pivots[place]), parts, int(rest[place]), columns[:size, place])
+            taken.append(place)
+        made._reduced[: len(kept)] = made._solved(kept[:, SEEN])
         return made
 
-    def _join(self, pivot: int, parts: Numbers, rest: float, column: Numbers) -> tuple[Numbers, int]:
+    def _join(self, pivot: int, parts: Numbers, rest: int, column: Numbers) -> tuple[Numbers, int]:
         """Take in a row that has a ``rest`` at its pivot; ``column``: the earlier rows there. What these hold of it, and the inverse."""
-        size, held, by = len(parts), self._solved(column), pow(int(rest), -1, PRIME)
+        size, held, by = len(parts), self._solved(column), pow(rest, -1, PRIME)
         if size == len(self._lower):
             self._lower, self._upper, self._reduced = _longer(_wider(self._lower)), _longer(_wider(self._upper)), _longer(self._reduced)
         self._lower[size, :size], self._lower[size, size] = modulo(-parts), 1
