@@ -5,7 +5,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 
-from . import pages, roles, sign_in, spawner
+from . import pages, roles, server_hosts, sign_in, spawner
 from .accounts import NAME
 from .projects import ProjectsFile
 from .request_limits import bound_requests
@@ -22,17 +22,22 @@ def configure(c: Config, settings: HubSettings) -> None:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory = ProjectsFile(settings.path(settings.projects))
     bound_requests()
+    hosts = server_hosts.Hosts(settings.address)
+    server_hosts.install(hosts, f"127.0.0.1:{settings.hub_port}")
     _network(c, settings, state)
     _people(c, settings)
-    _servers(c, settings, state, directory)
+    _servers(c, settings, state, directory, hosts)
     _services(c, settings, directory)
     pages.configure(c, HERE, directory, state)
 
 
 def _network(c: Config, settings: HubSettings, state: Path) -> None:
     c.JupyterHub.bind_url = f"http://{settings.host}:{settings.port}"
-    if settings.public_url:
-        c.JupyterHub.public_url = settings.address + "/"
+    c.JupyterHub.public_url = settings.address + "/"
+    c.JupyterHub.subdomain_host = settings.address
+    c.JupyterHub.subdomain_hook = server_hosts.one_name
+    # A server's page may set cookies for the hub's name too. Browsers take one that begins with __Host- from the hub itself alone.
+    c.JupyterHub.cookie_host_prefix_enabled = settings.address.startswith("https://")
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
     c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
     c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
@@ -58,7 +63,7 @@ def _people(c: Config, settings: HubSettings) -> None:
     c.JupyterHub.oauth_require_pkce = True
 
 
-def _servers(c: Config, settings: HubSettings, state: Path, directory: ProjectsFile) -> None:
+def _servers(c: Config, settings: HubSettings, state: Path, directory: ProjectsFile, hosts: server_hosts.Hosts) -> None:
     c.JupyterHub.spawner_class = spawner.TwinpaneSpawner
     c.JupyterHub.allow_named_servers = True
     c.JupyterHub.named_server_limit_per_user = 40
@@ -81,6 +86,7 @@ def _servers(c: Config, settings: HubSettings, state: Path, directory: ProjectsF
     c.TwinpaneSpawner.pane_mb = settings.pane_mb
     c.TwinpaneSpawner.users_from = settings.users_from
     c.TwinpaneSpawner.directory = directory
+    c.TwinpaneSpawner.hosts = hosts
     c.TwinpaneSpawner.die_with_hub = settings.die_with_parent
 
 

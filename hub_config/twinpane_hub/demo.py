@@ -75,7 +75,7 @@ async def serve_site(children: Children, layout: Layout, site: DemoSite, known: 
     """Start a site's agent."""
     environment = _environment(
         TWINPANE_SITE_TOKEN=known.tokens[site.id], TWINPANE_REVIEW_CLIENT_ID=f"service-review-{site.id}",
-        TWINPANE_REVIEW_CLIENT_SECRET=known.review[site.id], TWINPANE_HUB_PUBLIC_URL=f"http://127.0.0.1:{known.port}",
+        TWINPANE_REVIEW_CLIENT_SECRET=known.review[site.id], TWINPANE_HUB_PUBLIC_URL=f"http://localhost:{known.port}",
     )  # fmt: skip
     words = ["site", "serve", str(layout.site(site)), "--hub", f"ws://127.0.0.1:{known.ports['switchboard']}"]
     await children.start(f"site-{site.id}", [*TWINPANE, *words], environment, layout.folder)
@@ -111,7 +111,7 @@ async def until_ready(layout: Layout, known: Known, say: Progress) -> None:
     """Wait until people can work: the hub's pages, every site's link, every site's review pages."""
 
     async def hub() -> None:
-        await _answers(f"http://127.0.0.1:{known.port}/hub/login", below=400)  # the proxy answers 404 until it knows the hub
+        await _answers(f"http://localhost:{known.port}/hub/login", below=400)  # the proxy answers 404 until it knows the hub
         say("hub answers")
 
     async def site(site: DemoSite) -> None:
@@ -127,7 +127,7 @@ async def until_ready(layout: Layout, known: Known, say: Progress) -> None:
 def welcome(layout: Layout, known: Known) -> str:
     """What is printed when all is ready."""
     kept = dict(line.split() for line in layout.passwords.read_text("utf-8").splitlines())
-    lines = [f"Twinpane is ready:  http://127.0.0.1:{known.port}", "", "  account       password"]
+    lines = [f"Twinpane is ready:  http://localhost:{known.port}", "", "  account       password"]
     lines += [f"  {name:<14}{kept.get(name, '(yours)'):<22}{', '.join(groups)}" for name, groups in PEOPLE.items()]
     lines += [f"  (kept in {layout.passwords})", "", "Review pages, for reviewer-a and reviewer-b:"]
     lines += [f"  {site.title:<26}{demo_layout.review_url(known, site.id)}" for site in SITES]

@@ -3,12 +3,13 @@
 import os
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
 from twinpane_broker import Closed, SiteId
 from twinpane_ground import strict_toml
-from twinpane_wire.address import dialled, switchboard_url
+from twinpane_wire.address import dialled, is_address, is_loopback, switchboard_url
 
 from .projects import Url
 
@@ -62,7 +63,10 @@ class HubSettings(Closed):
     host: str = "127.0.0.1"
     port: Port = 8000
     public_url: Url | None = None
-    """The address that browsers use, where it is not ``http://host:port``."""
+    """The address that browsers use. Each server is at a name below it, so a wildcard record and certificate must name it.
+    Without one, the hub serves this machine alone: ``http://localhost:port``."""
+    plain_http: bool = False
+    """Whether ``public_url`` may be ``http://`` though others on the network can then read and change what is sent. For trials only."""
     hub_port: Port = 8081
     proxy_port: Port = 8001
     switchboard_port: Port = 8082
@@ -95,6 +99,21 @@ class HubSettings(Closed):
         return self
 
     @model_validator(mode="after")
+    def _servers_can_have_names(self) -> Self:
+        if self.public_url is None:
+            if not is_loopback(self.host):
+                raise ValueError("public_url is missing: people on other machines need it, with a name, as in https://hub.example.org")
+            return self
+        parts = urlsplit(self.public_url)
+        if parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError("public_url must be a host's whole address, without a path")
+        if is_address(parts.hostname or ""):
+            raise ValueError("public_url must have a name, not a number: each server is at a name of its own below it")
+        if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not self.plain_http:
+            raise ValueError("public_url must be https://. For a trial where anybody may listen, set plain_http = true")
+        return self
+
+    @model_validator(mode="after")
     def _addresses_can_be_dialled(self) -> Self:
         _ = self.switchboard_addresses
         return self
@@ -111,7 +130,7 @@ class HubSettings(Closed):
     @property
     def address(self) -> str:
         """The hub's address for browsers, without a trailing slash."""
-        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+        return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
 
     @property
     def switchboard_addresses(self) -> frozenset[str]:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from jupyterhub.spawner import LocalProcessSpawner, SpawnException
 from traitlets import Any as AnyTrait
@@ -22,6 +23,7 @@ from twinpane_sandbox.bubblewrap import PROJECT
 from .folders import Folders, folders, lay_out_notebooks
 from .own_users import owner
 from .projects import Directory, NotAdmitted
+from .server_hosts import Hosts
 
 
 class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub is written without types
@@ -41,6 +43,7 @@ class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub 
     pane_mb = Integer(2048, config=True, help="MiB of memory of one notebook's pane.")
     users_from = Integer(0, config=True, help="First number of the users that servers run under, where the hub is root; 0: its own.")
     directory = AnyTrait(config=True, help="A callable that gives the projects as of now.")
+    hosts = AnyTrait(config=True, help="The servers' host names, see `twinpane_hub.server_hosts`.")
     die_with_hub = Bool(False, config=True, help="End the server when the hub ends, whatever ends it.")
 
     user_options: dict[str, object]
@@ -48,9 +51,27 @@ class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub 
     _opening: str | None = None
     _owner = 0
 
+    def __init__(self, **kwargs: Any) -> None:
+        """Called by the hub, which knows users' names alone and not servers'."""
+        super().__init__(**kwargs)
+        if self.name:
+            self.proxy_spec = self._hosts.routespec(self.user.name, self.user.base_url, self.name)
+
+    @property
+    def _hosts(self) -> Hosts:
+        hosts: Hosts = self.hosts
+        return hosts
+
+    @property
+    def _callback(self) -> str:
+        """Where the hub sends a browser back to that signs in at the server."""
+        return f"{self._hosts.server_url(self.user.name, self.user.base_url, self.name)}oauth_callback"
+
     async def start(self) -> tuple[str, int]:
         """Called by the hub; refuses what the projects file does not allow."""
         found = self._admitted()
+        self.orm_spawner.oauth_client.redirect_uri = self._callback
+        self.db.commit()
         found.make()
         self._owner = self._user_of(found)
         self._opening = lay_out_notebooks(Path(self.notebooks) if self.notebooks else None, found, self._owner)
@@ -102,7 +123,7 @@ class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub 
             "IPYTHONDIR": f"{box.FOLDER}/ipython",
             "JUPYTER_CONFIG_DIR": f"{box.FOLDER}/config", "JUPYTER_DATA_DIR": f"{box.FOLDER}/data",
             "JUPYTER_RUNTIME_DIR": f"{box.FOLDER}/runtime", "JUPYTER_PREFER_ENV_PATH": "1",
-            "JUPYTERHUB_DISABLE_USER_CONFIG": "1", "JUPYTERHUB_ALLOW_TOKEN_IN_URL": "0",
+            "JUPYTERHUB_OAUTH_CALLBACK_URL": self._callback, "JUPYTERHUB_DISABLE_USER_CONFIG": "1", "JUPYTERHUB_ALLOW_TOKEN_IN_URL": "0",
             "JUPYTERHUB_DEFAULT_URL": f"/lab/tree/{self._opening}" if self._opening else "/lab",
             "TWINPANE_SERVER_DIR": box.FOLDER, "TWINPANE_WORKSPACE": PROJECT,
             "TWINPANE_PROJECT": self.name, "TWINPANE_SWITCHBOARD": self.switchboard, "TWINPANE_CACHE": f"{box.FOLDER}/cache",

@@ -46,6 +46,15 @@ def stays_private(url: str) -> bool:
     return parts.scheme in ("wss", "https") or is_loopback(parts.hostname or "")
 
 
+def is_address(host: str) -> bool:
+    """Whether a host is a number, and not a name."""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine itself."""
     try:

@@ -55,7 +55,7 @@ def start(folder: Path) -> Demo:
             [sys.executable, "-m", "twinpane_cli", *words],
             stdout=out, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
-    demo = Demo(process, folder / "demo", output, f"http://127.0.0.1:{port}")
+    demo = Demo(process, folder / "demo", output, f"http://localhost:{port}")
     until = time.monotonic() + READY_S
     while "Ctrl-C stops everything" not in output.read_text():
         assert process.poll() is None, output.read_text()

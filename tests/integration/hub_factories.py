@@ -10,14 +10,18 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.cookiejar import Cookie, CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import Any
+from urllib.request import Request
 
 import httpx
 import tomlkit
 
+from harness.loopback_names import resolve_here
 from twinpane_ground import children
 from twinpane_hub import accounts
+from twinpane_hub.server_hosts import Hosts
 
 ROOT = Path(__file__).parents[2]
 PASSWORDS = {name: f"password-of-{name}" for name in ("researcher", "researcher2", "reviewer-a", "steward", "admin")}
@@ -72,21 +76,41 @@ class Hub:
         return [pid for pid, words in found if words[1:4] == [b"-I", b"-m", b"twinpane_kernel.server"]]
 
 
+class AsBrowsersDo(DefaultCookiePolicy):
+    """A cookie for the whole of ``localhost`` is kept for that name alone (RFC 6265, 5.3). Python's own policy refuses it."""
+
+    def set_ok_domain(self, cookie: Cookie, request: Request) -> bool:
+        if cookie.domain.lstrip(".") != "localhost":
+            return super().set_ok_domain(cookie, request)
+        cookie.domain, cookie.domain_specified = "localhost.local", False
+        return True
+
+
 class Browser:
     """Somebody's browser: cookies, redirects, and the header against forged requests."""
 
     def __init__(self, url: str) -> None:
-        self.client = httpx.Client(base_url=url, follow_redirects=True, timeout=60, trust_env=False)
+        resolve_here()
+        self.hosts = Hosts(url)
+        jar = CookieJar(AsBrowsersDo())
+        self.client = httpx.Client(base_url=url, cookies=jar, follow_redirects=True, timeout=60, trust_env=False)
 
     def get(self, path: str) -> httpx.Response:
         """Open a page as a person does, by a link."""
-        return self.client.get(path, headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"})
+        return self.client.get(self.at(path), headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"})
 
     def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """What a page's own script sends."""
-        cookies = [c for c in self.client.cookies.jar if c.name == "_xsrf" and path.startswith(c.path)]
+        url = httpx.URL(self.hosts.address).join(self.at(path))
+        kept = [c for c in self.client.cookies.jar if c.name == "_xsrf" and c.domain.removesuffix(".local") == url.host]
+        cookies = [c for c in kept if url.path.startswith(c.path)]
         token = max(cookies, key=lambda c: len(c.path)).value if cookies else ""
-        return self.client.request(method, path, json=body, headers={"X-XSRFToken": token or ""})
+        return self.client.request(method, url, json=body, headers={"X-XSRFToken": token or ""})
+
+    def at(self, path: str) -> str:
+        """The whole address of what a project's server has; the hub's own paths stay as they are."""
+        _, kind, *rest = path.split("/")
+        return f"{self.hosts.server(rest[0], rest[1])}{path}" if kind == "user" and len(rest) > 1 else path
 
     def open_project(self, user: str, project: str) -> httpx.Response:
         """Start the project's server and wait for its page."""
@@ -129,7 +153,7 @@ def write_settings(folder: Path, projects: dict[str, Any], sites: dict[str, Any]
         folder / "accounts.toml",
         {name: accounts.Account(password=accounts.hashed(word), groups=(GROUPS[name],)) for name, word in PASSWORDS.items()},
     )
-    return f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{switchboard_port}"
+    return f"http://localhost:{port}", f"ws://127.0.0.1:{switchboard_port}"
 
 
 @contextlib.contextmanager

@@ -233,7 +233,7 @@ def test_not_even_an_admin_enters_a_researchers_server(hub: Hub, server: str) ->
         answer = browser.get(server + "/api/contents")
         assert answer.status_code in (403, 404), (person, answer.status_code)
         assert "first_look" not in answer.text
-    stranger = httpx.get(hub.url + server + "/api/contents", trust_env=False)
+    stranger = httpx.get(hub.sign_in("steward").at(server + "/api/contents"), trust_env=False)
     assert stranger.status_code == 403
 
 
