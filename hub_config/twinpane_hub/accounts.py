@@ -2,7 +2,6 @@
 
 import re
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -77,37 +76,3 @@ def verify(accounts: dict[str, Account], name: str, password: str) -> bool:
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
     return account is not None
-
-
-class Tries:
-    """Limit sign-in attempts: after ``free`` wrong ones for a key (a name, an address), each further one waits twice as long.
-
-    ``clock`` is monotonic, in seconds. Written by hand: the library ``limits`` has no doubling wait and uses a clock that can be set.
-    """
-
-    def __init__(self, clock: Callable[[], float], free: int = 5, first: float = 2, longest: float = 900) -> None:
-        self._clock, self._free, self._first, self._longest = clock, free, first, longest
-        self._wrong: dict[str, tuple[int, float]] = {}
-
-    def wait(self, *keys: str) -> float:
-        """Seconds until all of these keys may be tried again; 0 means now."""
-        return max((self._wait(key) for key in keys), default=0.0)
-
-    def _wait(self, key: str) -> float:
-        wrong, last = self._wrong.get(key, (0, 0.0))
-        if wrong < self._free:
-            return 0.0
-        pause = min(self._longest, self._first * 2.0 ** min(wrong - self._free, 20))
-        return max(0.0, last + pause - self._clock())
-
-    def failed(self, *keys: str) -> None:
-        """Count a wrong attempt."""
-        now = self._clock()
-        for key in keys:
-            self._wrong[key] = (self._wrong.get(key, (0, 0.0))[0] + 1, now)
-        if len(self._wrong) > 10_000:
-            self._wrong = {key: (n, last) for key, (n, last) in self._wrong.items() if now - last < self._longest}
-
-    def succeeded(self, key: str) -> None:
-        """Clear the count after a right password."""
-        self._wrong.pop(key, None)

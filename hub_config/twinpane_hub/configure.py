@@ -3,15 +3,33 @@
 import sys
 from pathlib import Path
 
+import jupyterhub
 from traitlets.config import Config
 
-from . import pages, roles, server_hosts, sign_in, spawner
+from . import local_sign_in, oidc_sign_in, pages, request_rules, roles, sealing, server_hosts, spawner
 from .accounts import NAME
 from .projects import ProjectsFile
 from .request_limits import bound_requests
 from .settings import ENVIRONMENT, HubSettings, LocalSignIn
 
 HERE = Path(__file__).parent
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "frame-ancestors 'none'; object-src 'none'; base-uri 'self'",
+    # A page that opens the hub, as what a cell shows may, gets no handle on it.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "Referrer-Policy": "same-origin",
+    "Server": "Twinpane",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "X-JupyterHub-Version": str(jupyterhub.version_info[0]),
+}
+"""On every page and answer of the hub."""
+MOST_TOKEN_S = 90 * 24 * 3600
+"""Seconds after which a token that somebody made has expired."""
+STRICT = "max-age=31536000; includeSubDomains"
 CALLBACK = "/oauth_callback"
 """The OAuth callback path of a site's review pages."""
 
@@ -23,7 +41,8 @@ def configure(c: Config, settings: HubSettings) -> None:
     directory = ProjectsFile(settings.path(settings.projects))
     bound_requests()
     hosts = server_hosts.Hosts(settings.address)
-    server_hosts.install(hosts, f"127.0.0.1:{settings.hub_port}")
+    server_hosts.install(hosts)
+    request_rules.install(hosts, f"127.0.0.1:{settings.hub_port}")
     _network(c, settings, state)
     _people(c, settings)
     _servers(c, settings, state, directory, hosts)
@@ -47,15 +66,22 @@ def _network(c: Config, settings: HubSettings, state: Path) -> None:
     c.JupyterHub.cleanup_servers = True
     c.JupyterHub.cleanup_proxy = True
     c.JupyterHub.cookie_max_age_days = 1
-    c.JupyterHub.tornado_settings = {"headers": {"Referrer-Policy": "same-origin", "X-Content-Type-Options": "nosniff"}}
+    c.JupyterHub.token_expires_in_max_seconds = MOST_TOKEN_S
+    secure = settings.address.startswith("https://")
+    c.JupyterHub.tornado_settings = {
+        "headers": HEADERS | ({"Strict-Transport-Security": STRICT} if secure else {}),
+        "cookie_options": {"secure": secure, "samesite": "Lax"},
+        "xsrf_cookie_kwargs": {"secure": secure, "samesite": "Lax"},
+    }
     c.JupyterHub.shutdown_on_logout = False
 
 
 def _people(c: Config, settings: HubSettings) -> None:
     if isinstance(settings.sign_in, LocalSignIn):
-        sign_in.configure_local(c, settings.path(settings.sign_in.accounts), settings.trusted_proxies)
+        local_sign_in.configure(c, settings.path(settings.sign_in.accounts), settings.state_folder, settings.trusted_proxies)
     else:
-        sign_in.configure_oidc(c, settings.sign_in)
+        c.CryptKeeper.keys = [sealing.key(settings.state_folder)]
+        oidc_sign_in.configure(c, settings.sign_in, settings.state_folder)
     c.Authenticator.username_pattern = NAME
     c.Authenticator.admin_users = set()
     c.Authenticator.any_allow_config = True

@@ -3,7 +3,9 @@
 import os
 import secrets
 import shutil
+import sqlite3
 import sys
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
@@ -43,7 +45,7 @@ def config_file(settings: HubSettings) -> Path:
 
 def hub_command(settings: HubSettings) -> list[str]:
     """The command that starts the hub."""
-    return [sys.executable, "-I", "-m", "jupyterhub", "-f", str(config_file(settings))]
+    return [sys.executable, "-I", "-m", "twinpane_hub.app", "-f", str(config_file(settings))]
 
 
 def hub_environment(file: Path) -> dict[str, str]:
@@ -93,6 +95,49 @@ def account(file: Path, name: str, groups: tuple[str, ...]) -> None:
     except (SettingsError, accounts.AccountsError, ValidationError, OSError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name}: {password}")
+
+
+@hub.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("name")
+def disable(file: Path, name: str) -> None:
+    """Shut NAME out: no sign-in, and within a minute the person's servers, links, tokens and sessions end. Notebooks stay."""
+    _shut_out(file, lambda names: names | {name}, name)
+    click.echo(f"{name} is shut out. What is open ends within a minute.")
+
+
+@hub.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("name")
+def enable(file: Path, name: str) -> None:
+    """Let NAME sign in again."""
+    _shut_out(file, lambda names: names - {name}, name)
+    click.echo(f"{name} may sign in again.")
+
+
+def _shut_out(file: Path, change: Callable[[frozenset[str]], frozenset[str]], name: str) -> None:
+    from . import accounts, disabled
+
+    try:
+        accounts.check_name(name)
+        state = load(file).state_folder
+        disabled.save(state, change(disabled.load(state)))
+    except (SettingsError, accounts.AccountsError, disabled.DisabledError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@hub.command("free-name")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("name")
+def free_name(file: Path, name: str) -> None:
+    """Take NAME from the person of the OpenID provider who has it: whoever signs in with it next gets it, with its notebooks."""
+    from .subjects import Subjects
+
+    try:
+        found = Subjects(load(file).state_folder).free(name)
+    except (SettingsError, sqlite3.Error) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{name} is free." if found else f"Nobody had the name {name}.")
 
 
 @hub.command("site-token")

@@ -1,8 +1,8 @@
 """Gives each server a host name of its own, so that browsers keep its pages apart from the hub's and from those of other projects.
 
 What a cell shows may hold script. On one host name, that script could act at the hub as the person who looks at it, and read the person's
-other projects. JupyterHub gives each *user* a host name. Here each *server* gets one: ``first-0123456789abcdef.hub.example.org``. JupyterHub
-6 asks for these addresses in places that no setting reaches, so ``install`` replaces two of its methods, and refuses requests at a wrong name.
+other projects. JupyterHub gives each *user* a host name. Here each *server* gets one: ``first-0123456789abcdef.hub.example.org``.
+JupyterHub 6 asks for these addresses in places that no setting reaches, so ``install`` replaces two of its methods.
 """
 
 import hashlib
@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from jupyterhub.handlers.base import BaseHandler, UserUrlHandler
+from jupyterhub.handlers.base import UserUrlHandler
 from jupyterhub.user import User
 from jupyterhub.utils import url_escape_path
-from tornado.web import Finish, HTTPError
 
 DIGEST = 8
 """Bytes of the digest in a name: two servers must not share one by chance."""
@@ -54,10 +53,9 @@ def one_name(name: str, domain: str, kind: str) -> str:
     return domain if kind == "service" else f"servers.{domain}"
 
 
-def install(hosts: Hosts, inside: str) -> None:
-    """Teach this process's JupyterHub the servers' names. ``inside`` is the hub's ``host:port`` for its own services and servers."""
-    redirect = UserUrlHandler._redirect_to_user_server  # noqa: SLF001
-    prepare = BaseHandler.prepare
+def install(hosts: Hosts) -> None:
+    """Teach this process's JupyterHub the servers' names."""
+    redirect = UserUrlHandler._redirect_to_user_server
 
     def server_url(user: Any, server_name: str = "") -> str:
         return hosts.server_url(user.name, user.base_url, server_name) if server_name else f"{hosts.address}{user.base_url}"
@@ -71,17 +69,5 @@ def install(hosts: Hosts, inside: str) -> None:
     async def redirect_to_server(handler: Any, user: Any, spawner: Any) -> None:
         await redirect(handler, At(hosts.server(user.name, spawner.name)), spawner)
 
-    async def at_its_own_name(handler: Any) -> None:
-        """Send whoever opens a hub's page at another name to the hub. Nothing else is served there: it would be a server's origin."""
-        host, path = handler.request.host, handler.request.path
-        if hosts.is_own(host) or host == inside or path == "/hub/health":
-            await prepare(handler)
-        elif handler.request.method in ("GET", "HEAD"):
-            handler.redirect(f"{hosts.address}{handler.request.uri if path.startswith('/hub/') else f'/hub{path}'}")
-            raise Finish
-        else:
-            raise HTTPError(421, f"This hub is at {hosts.address}.")
-
     User.server_url = server_url
-    UserUrlHandler._redirect_to_user_server = redirect_to_server  # noqa: SLF001
-    BaseHandler.prepare = at_its_own_name
+    UserUrlHandler._redirect_to_user_server = redirect_to_server

@@ -45,6 +45,10 @@ class OidcSignIn(Closed):
     username_claim: str = "preferred_username"
     groups_claim: str = "groups"
     scope: tuple[str, ...] = ("openid", "profile")
+    logout_url: Url | None = None
+    """Where the provider signs people out (its ``end_session_endpoint``); a person who signs out here is sent there."""
+    grace_minutes: Annotated[float, Field(ge=0, le=24 * 60)] = 10
+    """How long people may go on while the provider does not answer."""
     roles: dict[str, Literal["researcher", "reviewer", "steward", "admin"]]
     """The role here of each of the provider's groups. A group that is not listed has none."""
 

@@ -165,7 +165,7 @@ def running(folder: Path, **settings: Any) -> Iterator[Hub]:
                    "SECRET_OF_THE_HOST": "not for servers"}  # fmt: skip
     with (folder / "hub.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterhub", "-f", str(ROOT / "hub_config" / "jupyterhub_config.py")],
+            [sys.executable, "-m", "twinpane_hub.app", "-f", str(ROOT / "hub_config" / "jupyterhub_config.py")],
             cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     hub = Hub(folder, url, switchboard, process)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tornado.httputil import HTTPHeaders
 
-from twinpane_hub.sign_in import address_of
+from twinpane_hub.local_sign_in import address_of
 
 PROXIES = frozenset({"127.0.0.1", "::1", "10.0.0.2"})
 

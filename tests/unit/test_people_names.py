@@ -11,8 +11,8 @@ from traitlets.config import Config
 from twinpane_ground import strict_toml
 from twinpane_hub import accounts
 from twinpane_hub.hub_identity import HubIdentity
+from twinpane_hub.local_sign_in import LocalAccounts
 from twinpane_hub.projects import Directory, Project, Site
-from twinpane_hub.sign_in import LocalAccounts
 from twinpane_review.identity import HubIdentity as ReviewIdentity
 from twinpane_review.model import ReviewPolicy
 from twinpane_site import config as site_config

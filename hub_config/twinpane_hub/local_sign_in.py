@@ -1,14 +1,13 @@
-"""Sign-in for JupyterHub: local accounts, or OpenID Connect with its groups mapped to ours."""
+"""Sign-in against an accounts file of this machine."""
 
 import asyncio
-import os
+import re
+import secrets
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from jupyterhub.auth import Authenticator
-from oauthenticator.generic import GenericOAuthenticator
 from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler
 from traitlets import Any as AnyTrait
@@ -18,9 +17,14 @@ from traitlets.config import Config
 
 from twinpane_wire.connection_limiter import LOOPBACK, behind, neighbourhood
 
-from . import accounts
+from . import accounts, disabled
 from .pages import User
-from .settings import OidcSignIn
+from .tries import Tries
+
+DEVICE = "twinpane-device"
+"""The cookie of a browser that somebody signed in with before. It names who, and a number of its own; it lets nobody in."""
+DEVICE_DAYS = 180
+_DEVICE = re.compile(r"(?P<number>[0-9a-f]{32}) (?P<name>.+)", re.DOTALL)
 
 
 class SignedIn(TypedDict):
@@ -42,77 +46,77 @@ def address_of(request: HTTPServerRequest, proxies: frozenset[str]) -> str:
 
 
 class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is written without types
-    """Signs in against an accounts file; the file is read at every sign-in, so a removed account is gone at once."""
+    """Signs in against an accounts file; the file is read at every sign-in, so a removed account is gone at once.
+
+    Wrong tries are counted for a name from an address, and, more widely, for each alone: then everybody waits a little, nobody long. A
+    browser that a person signed in with before is counted by itself: strangers cannot make that person wait.
+    """
 
     file = Unicode(config=True, help="The accounts file, see `twinpane_hub.accounts`.")
+    state = Unicode(config=True, help="The hub's state folder, which says who is shut out.")
     proxies = ListTrait(Unicode(), sorted(LOOPBACK), config=True, help="Addresses of proxies before the hub.")
-    close = AnyTrait(help="The limit on wrong tries at a name from an address.")
-    wide = AnyTrait(help="The limit on wrong tries at a name, and from an address: wider, so that nobody can lock others out easily.")
+    close = AnyTrait(help="The limit on wrong tries at a name from an address, or from a known device.")
+    wide = AnyTrait(help="The limit on wrong tries at a name, and from an address.")
 
     @default("close")
-    def _close_default(self) -> accounts.Tries:
-        return accounts.Tries(time.monotonic, free=5)
+    def _close_default(self) -> Tries:
+        return Tries(time.monotonic, free=5)
 
     @default("wide")
-    def _wide_default(self) -> accounts.Tries:
-        return accounts.Tries(time.monotonic, free=50)
+    def _wide_default(self) -> Tries:
+        return Tries(time.monotonic, free=50, longest=10)
 
     async def authenticate(self, handler: RequestHandler | None, data: dict[str, str]) -> SignedIn | None:
         """Called by the hub's login handler; None is a wrong name or password."""
         name, password = data["username"].lower(), data["password"]
         address = f"from {address_of(handler.request, frozenset(self.proxies))}" if handler else "from here"
-        both = f"{name} {address}"
-        wait = max(self.close.wait(both), self.wide.wait(name, address))
+        device = _device(handler, name)
+        close, wide = (f"device {device}", ()) if device else (f"{name} {address}", (name, address))
+        wait = max(self.close.wait(close), self.wide.wait(*wide))
         if wait > 0:
             raise HTTPError(429, f"Too many wrong tries. Try again in {wait:.0f} seconds.")
         known = accounts.load(Path(self.file))
         # Count before checking, so that simultaneous attempts count too.
-        self.close.failed(both)
-        if not await asyncio.to_thread(accounts.verify, known, name, password):
-            self.wide.failed(name, address)
+        self.close.failed(close)
+        if not await asyncio.to_thread(accounts.verify, known, name, password) or name in disabled.load(Path(self.state)):
+            self.wide.failed(*wide)
             self.log.warning("Wrong name or password, %s", address)
             return None
-        self.close.succeeded(both)
+        self.close.succeeded(close)
+        if handler is not None:
+            _know(handler, name, device)
         return {"name": name, "groups": list(known[name].groups)}
 
     async def refresh_user(self, user: User, handler: RequestHandler | None = None) -> bool | SignedIn:
         """Called by the hub from time to time for a signed-in user: ends removed accounts and applies changed groups."""
         account = accounts.load(Path(self.file)).get(user.name)
-        return False if account is None else {"name": user.name, "groups": list(account.groups)}
+        if account is None or user.name in disabled.load(Path(self.state)):
+            return False
+        return {"name": user.name, "groups": list(account.groups)}
 
 
-def groups_of(settings: OidcSignIn, claims: Mapping[str, object]) -> set[str]:
-    """Our groups for a provider's claims: those it maps, no others."""
-    found = claims.get(settings.groups_claim, [])
-    groups = [found] if isinstance(found, str) else found
-    if not isinstance(groups, list):
-        return set()
-    return {settings.roles[group] for group in groups if isinstance(group, str) and group in settings.roles}
+def _device(handler: Any, name: str) -> str:
+    """The number of the browser, if this person signed in with it before."""
+    value = handler.get_secure_cookie(DEVICE, max_age_days=DEVICE_DAYS) if handler else None
+    found = _DEVICE.fullmatch(value.decode("utf-8", "replace")) if value else None
+    return found["number"] if found and found["name"] == name else ""
 
 
-def configure_oidc(c: Config, settings: OidcSignIn) -> None:
-    """Set oauthenticator up. A user without a role here may sign in, but sees an empty page."""
-    c.JupyterHub.authenticator_class = GenericOAuthenticator
-    c.GenericOAuthenticator.client_id = settings.client_id
-    c.GenericOAuthenticator.client_secret = os.environ.get("OAUTH_CLIENT_SECRET", "")
-    c.GenericOAuthenticator.oauth_callback_url = settings.callback_url
-    c.GenericOAuthenticator.authorize_url = settings.authorize_url
-    c.GenericOAuthenticator.token_url = settings.token_url
-    c.GenericOAuthenticator.userdata_url = settings.userdata_url
-    c.GenericOAuthenticator.scope = list(settings.scope)
-    c.GenericOAuthenticator.username_claim = settings.username_claim
-    c.GenericOAuthenticator.login_service = settings.name
-    c.GenericOAuthenticator.enable_pkce = True
-    c.GenericOAuthenticator.manage_groups = True
-    c.GenericOAuthenticator.auth_state_groups_key = lambda state: groups_of(settings, state.get("oauth_user") or {})
-    c.GenericOAuthenticator.allowed_groups = {"researcher", "reviewer", "steward", "admin"}
+def _know(handler: Any, name: str, device: str) -> None:
+    """Let the browser be known from now on."""
+    value = f"{device or secrets.token_hex(16)} {name}"
+    secure = handler.settings.get("cookie_options", {}).get("secure", False)
+    handler.set_secure_cookie(
+        DEVICE, value, expires_days=DEVICE_DAYS, path=handler.hub.base_url, httponly=True, samesite="Lax", secure=secure
+    )
 
 
-def configure_local(c: Config, file: Path, proxies: tuple[str, ...] = ()) -> None:
+def configure(c: Config, file: Path, state: Path, proxies: tuple[str, ...] = ()) -> None:
     """Set the local account store up. ``proxies``: addresses of proxies besides this machine's own."""
     c.JupyterHub.authenticator_class = LocalAccounts
     c.LocalAccounts.file = str(file)
+    c.LocalAccounts.state = str(state)
     c.LocalAccounts.proxies = sorted(LOOPBACK | set(proxies))
     c.LocalAccounts.allow_all = True  # everyone in the file
     c.LocalAccounts.manage_groups = True
-    c.Authenticator.auth_refresh_age = 60
+    c.Authenticator.auth_refresh_age = 30

@@ -1,0 +1,27 @@
+"""``python -m twinpane_hub.app -f jupyterhub_config.py``: JupyterHub, and beside it what JupyterHub has no hook for."""
+
+import asyncio
+from typing import Any
+
+from jupyterhub.app import JupyterHub
+
+from .projects import ProjectsFile
+from .standing import Standing
+
+
+class TwinpaneHub(JupyterHub):  # type: ignore[misc]  # JupyterHub is written without types
+    """The hub."""
+
+    name = "jupyterhub"
+    _rounds: "asyncio.Task[None] | None" = None
+
+    async def start(self) -> Any:
+        """Start the hub, and the rounds that end who does not belong here any more."""
+        found = await super().start()
+        directory: ProjectsFile = self.config.TwinpaneSpawner.directory
+        self._rounds = asyncio.create_task(Standing(self, directory).keep_on())
+        return found
+
+
+if __name__ == "__main__":
+    TwinpaneHub.launch_instance()
