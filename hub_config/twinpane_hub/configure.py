@@ -43,14 +43,14 @@ def configure(c: Config, settings: HubSettings) -> None:
     hosts = server_hosts.Hosts(settings.address)
     server_hosts.install(hosts)
     request_rules.install(hosts, f"127.0.0.1:{settings.hub_port}")
-    _network(c, settings, state)
+    _network(c, settings, state, directory)
     _people(c, settings)
     _servers(c, settings, state, directory, hosts)
     _services(c, settings, directory)
     pages.configure(c, HERE, directory, state)
 
 
-def _network(c: Config, settings: HubSettings, state: Path) -> None:
+def _network(c: Config, settings: HubSettings, state: Path, directory: ProjectsFile) -> None:
     c.JupyterHub.bind_url = f"http://{settings.host}:{settings.port}"
     c.JupyterHub.public_url = settings.address + "/"
     c.JupyterHub.subdomain_host = settings.address
@@ -70,6 +70,7 @@ def _network(c: Config, settings: HubSettings, state: Path) -> None:
     secure = settings.address.startswith("https://")
     c.JupyterHub.tornado_settings = {
         "headers": HEADERS | ({"Strict-Transport-Security": STRICT} if secure else {}),
+        "twinpane_directory": directory,
         "cookie_options": {"secure": secure, "samesite": "Lax"},
         "xsrf_cookie_kwargs": {"secure": secure, "samesite": "Lax"},
     }

@@ -19,6 +19,7 @@ from twinpane_wire.connection_limiter import LOOPBACK, behind, neighbourhood
 
 from . import accounts, disabled
 from .pages import User
+from .project_tokens import ProjectTokens
 from .tries import Tries
 
 DEVICE = "twinpane-device"
@@ -86,6 +87,17 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
         if handler is not None:
             _know(handler, name, device)
         return {"name": name, "groups": list(known[name].groups)}
+
+    asks_password = True
+
+    async def confirms(self, handler: RequestHandler, name: str, password: str) -> str:
+        """See ``project_tokens.Confirming``: the password again, with the same limits on wrong ones."""
+        found = await self.authenticate(handler, {"username": name, "password": password})
+        return "" if found else "This is not your password. Nothing was made."
+
+    def get_handlers(self, app: Any) -> list[tuple[str, type]]:
+        """Called by the hub: pages that come before its own."""
+        return [*super().get_handlers(app), ("/token", ProjectTokens)]
 
     async def refresh_user(self, user: User, handler: RequestHandler | None = None) -> bool | SignedIn:
         """Called by the hub from time to time for a signed-in user: ends removed accounts and applies changed groups."""

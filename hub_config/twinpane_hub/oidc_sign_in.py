@@ -1,5 +1,6 @@
 """Sign-in through OpenID Connect: oauthenticator, strict about what the provider says, and bounded in how long silence is borne."""
 
+import math
 import os
 import re
 import time
@@ -16,11 +17,14 @@ from traitlets.config import Config
 
 from . import disabled
 from .accounts import NAME
+from .project_tokens import ProjectTokens
 from .settings import OidcSignIn
 from .subjects import Subjects, Taken
 
 CONFIRMED = "twinpane_confirmed"
 """In what the hub keeps of a sign-in, sealed: the Unix time at which the provider last said who this is."""
+FRESH_S = 300.0
+"""Seconds after a sign-in in which it is taken that the person is still there."""
 GROUPS = ("researcher", "reviewer", "steward", "admin")
 OF_ANOTHER = "your name there belongs to somebody else here. The hub's administrator can free it."
 MOST_CLAIM = 255
@@ -67,6 +71,7 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._subjects = Subjects(Path(self.state))
+        self._signed_in: dict[str, float] = {}
 
     async def authenticate(self, handler: Any, data: Any = None, **kwargs: Any) -> Any:
         """Called when a browser comes back from the provider."""
@@ -90,7 +95,21 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
             )
         if model["name"] in disabled.load(Path(self.state)):
             raise HTTPError(403, "Your access to this hub has ended. The hub's administrator can give it back.")
+        self._signed_in[model["name"]] = time.monotonic()
         return model
+
+    asks_password = False
+
+    async def confirms(self, handler: Any, name: str, password: str) -> str:
+        """See ``project_tokens.Confirming``: a fresh sign-in."""
+        since = time.monotonic() - self._signed_in.get(name, -math.inf)
+        if since < FRESH_S:
+            return ""
+        return f"To be sure that it is you, sign out, sign in at {self.login_service} again, and come back here within five minutes."
+
+    def get_handlers(self, app: Any) -> list[tuple[str, type]]:
+        """Called by the hub: pages that come before its own."""
+        return [*super().get_handlers(app), ("/token", ProjectTokens)]
 
     def user_info_to_username(self, user_info: Mapping[str, object]) -> str:
         """The name, as the hub writes it."""

@@ -25,8 +25,8 @@ def roles(review_sites: Iterable[str]) -> list[dict[str, str | list[str]]]:
         {"name": "admin", "users": [], "groups": [], "services": []},
         {"name": "token", "description": "A token may what its owner may", "scopes": ["inherit"]},
         {
-            "name": "researcher", "description": "Works in notebooks: their own servers and tokens", "groups": ["researcher"],
-            "scopes": ["servers!user", "access:servers!user", "tokens!user", "read:users!user", "users:activity!user"],
+            "name": "researcher", "description": "Works in notebooks: their own servers", "groups": ["researcher"],
+            "scopes": ["servers!user", "access:servers!user", "read:users!user", "users:activity!user"],
         },
         {
             "name": "reviewer", "description": "Signs in at sites' review pages; who decides there is each site's policy",
