@@ -87,7 +87,7 @@ def passwords(folder: Path) -> dict[str, str]:
     try:
         found = demo.passwords()
         assert set(found) == set(PEOPLE)
-        assert f"http://127.0.0.1:{port}" in demo.text
+        assert f"http://localhost:{port}" in demo.text
         assert demo.text.count("online") == 3
         browser = sign_in(demo, "researcher", found["researcher"])
         home = browser.get("/hub/home").text
@@ -117,7 +117,7 @@ def metro(demo: Demo) -> list[int]:
 
 
 def sign_in(demo: Demo, name: str, password: str) -> Browser:
-    browser = Browser(f"http://127.0.0.1:{demo.port}")
+    browser = Browser(f"http://localhost:{demo.port}")
     xsrf = re.search(r'name="_xsrf" value="([^"]+)"', browser.get("/hub/login").text)
     assert xsrf
     answer = browser.client.post("/hub/login", data={"username": name, "password": password, "_xsrf": xsrf[1]})
