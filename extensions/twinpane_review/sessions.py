@@ -11,7 +11,7 @@ from .identity import Grant
 
 IDLE = 2 * 3600.0
 LONGEST = 10 * 3600.0
-RECHECK = 300.0
+RECHECK = 40.0
 """Seconds: without a request, in all, and between two questions to the hub whether the sign-in still stands."""
 MOST = 1000
 """Sessions at once; the oldest goes."""

@@ -9,6 +9,7 @@ from traitlets.config import Config
 from . import local_sign_in, oidc_sign_in, pages, request_rules, roles, sealing, server_hosts, spawner
 from .accounts import NAME
 from .projects import ProjectsFile
+from .proxy import proxy_command
 from .request_limits import bound_requests
 from .settings import ENVIRONMENT, HubSettings, LocalSignIn
 
@@ -60,7 +61,7 @@ def _network(c: Config, settings: HubSettings, state: Path, directory: ProjectsF
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
     c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
     c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
-    c.ConfigurableHTTPProxy.command = list(settings.proxy)
+    c.ConfigurableHTTPProxy.command = list(settings.proxy) or proxy_command()
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_port}"
     c.ConfigurableHTTPProxy.pid_file = str(state / "proxy.pid")
     c.JupyterHub.cleanup_servers = True

@@ -20,9 +20,10 @@ from twinpane_ground.children import end_descendants, take_in_orphans
 from . import demo_layout
 from .demo_layout import PEOPLE, PROJECTS, RESEARCHERS, REVIEWERS, SITES, DemoSite, Known, Layout
 from .demo_ports import is_free
-from .hub import ROOT, hub_command, hub_environment, proxy_command
+from .hub import hub_command, hub_environment
 from .pages import online
 from .processes import ChildFailed, Children
+from .proxy import ROOT, proxy_command
 from .settings import SettingsError, load
 
 PATIENCE = 120.0

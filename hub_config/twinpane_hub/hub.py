@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 import sqlite3
 import sys
 from collections.abc import Callable
@@ -11,22 +10,14 @@ from pathlib import Path
 
 import click
 
-from .settings import ENVIRONMENT, HubSettings, LocalSignIn, SettingsError, load
+from . import accounts, projects
+from .accounts import AccountsError
+from .demo_ports import is_free
+from .projects import ProjectsError
+from .proxy import proxy_command
+from .settings import ENVIRONMENT, HubSettings, LocalSignIn, OidcSignIn, SettingsError, load
 
 HERE = Path(__file__).parent
-ROOT = HERE.parents[1]
-
-
-def proxy_command() -> list[str]:
-    """How to start configurable-http-proxy, by absolute paths; raises SettingsError where it is not installed."""
-    script = ROOT / "node_modules" / "configurable-http-proxy" / "bin" / "configurable-http-proxy"
-    node = shutil.which("node") or shutil.which("node", path=str(Path(sys.prefix) / "bin"))
-    if script.is_file() and node:
-        return [node, str(script)]
-    installed = shutil.which("configurable-http-proxy")
-    if installed:
-        return [installed]
-    raise SettingsError("configurable-http-proxy is not installed: run `make setup`, or `npm install -g configurable-http-proxy`")
 
 
 def config_file(settings: HubSettings) -> Path:
@@ -54,6 +45,34 @@ def hub_environment(file: Path) -> dict[str, str]:
     return {name: os.environ[name] for name in keep if name in os.environ} | {"LANG": "C.UTF-8", ENVIRONMENT: str(file.resolve())}
 
 
+def check(settings: HubSettings) -> None:
+    """Find out what would stop the hub, before it starts. Raises SettingsError, ProjectsError, AccountsError and OSError, in words."""
+    file = settings.folder / "hub.toml"
+    if settings.review and file.exists() and file.stat().st_mode & 0o077:
+        raise SettingsError(f"{file} holds secrets, and others on this machine may read it: chmod 600 {file}")
+    projects.load(settings.path(settings.projects))
+    if isinstance(settings.sign_in, LocalSignIn):
+        store = settings.path(settings.sign_in.accounts)
+        if not store.exists():
+            raise SettingsError(
+                f"there are no accounts yet: add one with `twinpane hub account {settings.folder / 'hub.toml'} NAME --group researcher`"
+            )
+        accounts.load(store)
+    if isinstance(settings.sign_in, OidcSignIn) and not os.environ.get("OAUTH_CLIENT_SECRET"):
+        raise SettingsError("the provider's secret for this hub is missing: set the environment variable OAUTH_CLIENT_SECRET")
+    if not settings.proxy:
+        proxy_command()
+    for name, port, host in (
+        ("port", settings.port, settings.host), ("hub_port", settings.hub_port, "127.0.0.1"),
+        ("proxy_port", settings.proxy_port, "127.0.0.1"), ("switchboard_port", settings.switchboard_port, "127.0.0.1"),
+    ):  # fmt: skip
+        if not is_free(port, host):
+            raise SettingsError(f"port {port} is in use: stop what uses it, or set another `{name}` in {file}")
+    settings.state_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not os.access(settings.state_folder, os.W_OK):
+        raise SettingsError(f"the state folder {settings.state_folder} cannot be written: give it to the user that runs the hub")
+
+
 @click.group()
 def hub() -> None:
     """Run a hub."""
@@ -65,7 +84,8 @@ def run(file: Path) -> None:
     """Run the hub of settings FILE (hub.toml) until it is told to stop."""
     try:
         settings = load(file)
-    except SettingsError as error:
+        check(settings)
+    except (SettingsError, ProjectsError, AccountsError, OSError) as error:
         raise click.ClickException(str(error)) from None
     os.chdir(settings.folder)
     command = hub_command(settings)
@@ -79,8 +99,6 @@ def run(file: Path) -> None:
 def account(file: Path, name: str, groups: tuple[str, ...]) -> None:
     """Add account NAME to a local account store, or give it a new password. The password is printed once."""
     from pydantic import ValidationError
-
-    from . import accounts
 
     try:
         settings = load(file)
@@ -116,7 +134,7 @@ def enable(file: Path, name: str) -> None:
 
 
 def _shut_out(file: Path, change: Callable[[frozenset[str]], frozenset[str]], name: str) -> None:
-    from . import accounts, disabled
+    from . import disabled
 
     try:
         accounts.check_name(name)

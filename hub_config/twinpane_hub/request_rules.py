@@ -17,7 +17,9 @@ def install(hosts: Hosts, inside: str) -> None:
 
     async def with_rules(handler: Any) -> None:
         asked = handler.request
-        if not (hosts.is_own(asked.host) or asked.host == inside or asked.path == HEALTH):
+        # Programs may reach the API at an address that browsers do not know. They send no cookies: their tokens say who they are.
+        of_program = asked.path == HEALTH or (asked.path.startswith("/hub/api/") and "Cookie" not in asked.headers)
+        if not (hosts.is_own(asked.host) or asked.host == inside or of_program):
             _send_home(handler, hosts.address)
         # JupyterHub demands PKCE, and takes *plain*: a proof that is sent along with what it proves.
         if asked.path == AUTHORIZE and handler.get_argument("code_challenge_method", "") != "S256":

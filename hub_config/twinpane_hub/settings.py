@@ -89,7 +89,8 @@ class HubSettings(Closed):
     users_from: Annotated[int, Field(ge=0, le=2_146_000_000)] = 1_900_000_000
     """The first of a million Linux user ids. If the hub is root, each server runs with its kernels under one of them. No account of the
     machine may have one of these ids. 0: servers run under root's own id, with the sandbox as their only confinement."""
-    proxy: tuple[str, ...] = ("configurable-http-proxy",)
+    proxy: tuple[str, ...] = ()
+    """How the proxy is started; empty: as it is found on this machine."""
     sign_in: Annotated[LocalSignIn | OidcSignIn, Field(discriminator="kind")]
     review: dict[SiteId, Review] = {}
     die_with_parent: bool = False

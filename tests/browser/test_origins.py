@@ -107,7 +107,7 @@ def test_script_of_an_output_on_disk_does_not_run(hub: Hub, page: Page) -> None:
     assert page.title() != "ran"
 
 
-def test_script_of_a_live_output_reaches_nothing_but_its_own_server(hub: Hub, page: Page) -> None:
+def test_script_of_a_live_output_reaches_its_own_server_alone(hub: Hub, page: Page) -> None:
     """No page or token of the hub, no other project: not by fetch, form, socket, frame or window."""
     hosts = Hosts(hub.url)
     lab = Lab.__new__(Lab)
@@ -121,7 +121,6 @@ def test_script_of_a_live_output_reaches_nothing_but_its_own_server(hub: Hub, pa
     page.get_by_text("live", exact=True).wait_for()
     page.wait_for_function("window.found !== undefined")
     found = page.evaluate("window.found")
-    print(json.dumps(found, indent=1)[:3000])
     told = {name: text for name, text in found.items() if any(word in text for word in SECRETS) or text == "open"}
     assert not told, {name: text[:300] for name, text in told.items()}
     assert len(found) == 10

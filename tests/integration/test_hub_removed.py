@@ -112,7 +112,8 @@ def test_pages_of_the_hub_are_at_its_own_name_alone(hub: Hub) -> None:
         assert answer.status_code == 302
         assert answer.headers["location"] == f"{hub.url}/hub/login?next=x"
         assert httpx.post(f"{address}/hub/login", data={}, trust_env=False).status_code == 421
-        assert httpx.get(f"{address}/hub/api/user", trust_env=False).status_code == 302
+        assert httpx.get(f"{address}/hub/api/user", headers={"Cookie": "a=b"}, trust_env=False).status_code == 302
+        assert httpx.get(f"{address}/hub/api/user", trust_env=False).status_code == 403, "a program, without a token"
         assert "set-cookie" not in httpx.get(f"{address}/user/researcher/first/lab", trust_env=False).headers
 
 

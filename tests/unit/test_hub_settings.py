@@ -101,5 +101,5 @@ def test_an_address_that_cannot_keep_projects_apart_is_refused(tmp_path: Path, t
     "text",
     ['public_url = "https://hub.example.org"\n', 'public_url = "http://hub.example.org"\nplain_http = true\n', 'host = "127.0.0.2"\n'],
 )
-def test_a_name_with_https_is_taken_and_without_where_said_in_words(tmp_path: Path, text: str) -> None:
+def test_a_name_is_taken_without_https_only_where_said_in_words(tmp_path: Path, text: str) -> None:
     assert settings(tmp_path, text + LOCAL).address.startswith("http")
