@@ -153,20 +153,21 @@ def write_settings(folder: Path, projects: dict[str, Any], sites: dict[str, Any]
         folder / "accounts.toml",
         {name: accounts.Account(password=accounts.hashed(word), groups=(GROUPS[name],)) for name, word in PASSWORDS.items()},
     )
+    port = settings["port"]
     return f"http://localhost:{port}", f"ws://127.0.0.1:{switchboard_port}"
 
 
 @contextlib.contextmanager
-def running(folder: Path, **settings: Any) -> Iterator[Hub]:
-    """A hub, from its first answer until everything it started is gone."""
+def running(folder: Path, environment: dict[str, str] | None = None, **settings: Any) -> Iterator[Hub]:
+    """A hub, from its first answer until everything it started is gone. ``environment``: variables beside its own."""
     url, switchboard = write_settings(folder, **settings)
     children.take_in_orphans()
-    environment = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(folder), "TWINPANE_HUB_SETTINGS": str(folder / "hub.toml"),
-                   "SECRET_OF_THE_HOST": "not for servers"}  # fmt: skip
+    own = {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "HOME": str(folder), "TWINPANE_HUB_SETTINGS": str(folder / "hub.toml"),
+                   "SECRET_OF_THE_HOST": "not for servers", **(environment or {})}  # fmt: skip
     with (folder / "hub.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "twinpane_hub.app", "-f", str(ROOT / "hub_config" / "jupyterhub_config.py")],
-            cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            cwd=folder, env=own, stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
     hub = Hub(folder, url, switchboard, process)
     try:
