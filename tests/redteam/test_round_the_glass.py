@@ -79,7 +79,7 @@ class World:
         return [kept, REVIEW_TOKEN, SITE_KEY, OTHERS, *accounts]
 
     def cell(self, code: str) -> str:
-        return run_cell(self.hub.url, SERVER, self.token, self.kernel, code)
+        return run_cell(self.browser.hosts.server("researcher", "first"), SERVER, self.token, self.kernel, code)
 
     def contents(self, method: str, path: str, body: Any = None) -> httpx.Response:
         return self.browser.send(method, f"{SERVER}/api/contents/{path}", body)
@@ -323,16 +323,19 @@ def _user_of(pid: int) -> int | None:
 
 def test_nothing_a_server_can_read_lets_it_act_as_another(world: World) -> None:
     """A thief finds only the server's own token. It opens that server, and tells the switchboard who the researcher is."""
-    own = httpx.Client(base_url=world.hub.url, headers={"Authorization": f"token {world.token}"}, trust_env=False)
-    assert own.get(f"{SERVER}/api/contents").status_code == 200
+    theirs = {"Authorization": f"token {world.token}"}
+    at_server = httpx.Client(base_url=world.browser.hosts.server("researcher", "first"), headers=theirs, trust_env=False)
+    assert at_server.get(f"{SERVER}/api/contents").status_code == 200
+    own = httpx.Client(base_url=world.hub.url, headers=theirs, trust_env=False)
     for method, path in (
         ("GET", "/hub/api/users"), ("GET", "/hub/api/users/reviewer-a"), ("POST", "/hub/api/users/reviewer-a/tokens"),
         ("POST", "/hub/api/users/researcher/tokens"), ("POST", "/hub/api/users/researcher2/servers/first"), ("GET", "/hub/api/proxy"),
         ("GET", "/hub/api/services"), ("POST", "/hub/api/shutdown"),
     ):  # fmt: skip
         assert own.request(method, path).status_code in (403, 404), path
+        assert at_server.request(method, path).status_code in (403, 404), path
     assert own.get("/user/researcher2/first/api/contents").is_redirect, "to the sign-in of the hub: the token is none there"
-    query = "client_id=service-review-a&redirect_uri=http://127.0.0.1:9/oauth_callback&response_type=code&state=s"
+    query = f"client_id=service-review-a&redirect_uri=http://127.0.0.1:9/oauth_callback&response_type=code&state=s&code_challenge_method=S256&code_challenge={'x' * 43}"
     asked = own.get(f"/hub/api/oauth2/authorize?{query}")
     assert "code=" not in asked.headers.get("location", "")
     forged = httpx.Client(base_url=world.hub.url, cookies={"jupyterhub-hub-login": world.token}, trust_env=False)
