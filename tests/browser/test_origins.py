@@ -48,6 +48,10 @@ TRIES = """async ([hub, other]) => {
             frame.onload = () => { try { done(frame.contentDocument.body.innerHTML); } catch (error) { fail(error); } };
             frame.src = address; document.body.append(frame); setTimeout(() => fail(new Error()), 4000);
         }));
+    await attempt('token of the page', async () => {
+        const config = JSON.parse(document.getElementById('jupyter-config-data').textContent);
+        return config.token ? 'a token: jupyterhub' : 'none';
+    });
     await attempt('window of the hub', async () => {
         const opened = window.open(hub + '/hub/home');
         await new Promise(done => setTimeout(done, 2000));
@@ -123,7 +127,7 @@ def test_script_of_a_live_output_reaches_its_own_server_alone(hub: Hub, page: Pa
     found = page.evaluate("window.found")
     told = {name: text for name, text in found.items() if any(word in text for word in SECRETS) or text == "open"}
     assert not told, {name: text[:300] for name, text in told.items()}
-    assert len(found) == 10
+    assert len(found) == 11
     assert any(text.startswith("refused") for text in found.values())
 
 

@@ -61,11 +61,7 @@ class Hub:
         browser = Browser(self.url)
         self.browsers.append(browser)
         browser.client.headers.update(headers)
-        page = browser.get("/hub/login")
-        xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
-        assert xsrf, page.text[:300]
-        form = {"username": name, "password": password or PASSWORDS[name], "_xsrf": xsrf[1]}
-        answer = browser.client.post("/hub/login", data=form)
+        answer = browser.fill_in(name, password)
         if answer.status_code != 200 or "login_error" in answer.text:
             raise SignInRefused(answer.status_code, answer.text)
         return browser
@@ -98,6 +94,14 @@ class Browser:
     def get(self, path: str) -> httpx.Response:
         """Open a page as a person does, by a link."""
         return self.client.get(self.at(path), headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"})
+
+    def fill_in(self, name: str, password: str | None = None) -> httpx.Response:
+        """Fill in the form of the hub; what comes back."""
+        page = self.get("/hub/login")
+        xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
+        assert xsrf, page.text[:300]
+        form = {"username": name, "password": password or PASSWORDS[name], "_xsrf": xsrf[1]}
+        return self.client.post("/hub/login", data=form)
 
     def send(self, method: str, path: str, body: Any = None) -> httpx.Response:
         """What a page's own script sends."""

@@ -1,16 +1,22 @@
 """A real hub: who is taken out is out within a minute; tokens are for one project; the hub answers at its own name alone."""
 
+import base64
+import hashlib
 import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
 import tomlkit
 from click.testing import CliRunner
 from hub_factories import PASSWORDS, Browser, Hub, SignInRefused, running
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from twinpane_hub import accounts
 from twinpane_hub.hub import hub as hub_command
@@ -18,6 +24,7 @@ from twinpane_hub.hub import hub as hub_command
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 MINUTE = 60.0
+PAGES = "http://127.0.0.1:9"
 PROJECTS = {
     name: {"title": name.title(), "sites": ["a"], "members": ["researcher", "researcher2"], "expires": date(2100, 1, 1)}
     for name in ("first", "second")
@@ -26,7 +33,7 @@ PROJECTS = {
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    sites = {"a": {"title": "Hospital A", "review_url": "http://127.0.0.1:9"}}
+    sites = {"a": {"title": "Hospital A", "review_url": PAGES}}
     with running(tmp_path_factory.mktemp("hub"), projects=PROJECTS, sites=sites, review={"a": {"token": "r" * 40}}) as hub:
         yield hub
 
@@ -133,6 +140,59 @@ def test_the_hubs_answers_carry_what_a_scanner_looks_for(hub: Hub) -> None:
         assert headers["cache-control"] == "no-store"
         assert headers["cross-origin-opener-policy"] == "same-origin"
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+# ------------------------------------------------------------ signing in and out
+
+
+def test_strangers_cannot_lock_out_a_browser_that_is_known(hub: Hub) -> None:
+    """Somebody at the same address tries wrong passwords for a name until it has to wait. Who signed in here before does not."""
+    known = hub.sign_in("researcher2")
+    known.get("/hub/logout")
+    for _ in range(6):
+        with pytest.raises(SignInRefused) as refused:
+            hub.sign_in("researcher2", "wrong")
+    assert refused.value.args[0] == 429
+    with pytest.raises(SignInRefused):
+        hub.sign_in("researcher2")
+    assert "Sign in" not in known.fill_in("researcher2").text
+    known.get("/hub/logout")
+    for _ in range(6):  # neither does it try for ever itself
+        answer = known.fill_in("researcher2", "wrong")
+    assert answer.status_code == 429
+
+
+def test_sign_out_means_out(hub: Hub) -> None:
+    """At the hub, at one's servers, and at the sites' review pages."""
+    browser = hub.sign_in("researcher")
+    browser.open_project("researcher", "first")
+    server = f"{browser.hosts.server('researcher', 'first')}/user/researcher/first"
+    assert browser.client.get(f"{server}/api/status").status_code == 200
+    address = urlsplit(server)
+    cookies = "; ".join(f"{one.name}={one.value}" for one in browser.client.cookies.jar if one.domain == address.hostname)
+    origin = Origin(f"http://{address.netloc}")
+    events = f"ws://{address.netloc}{address.path}/api/events/subscribe"
+    with connect(events, additional_headers={"Cookie": cookies}, origin=origin, proxy=None) as socket:
+        browser.get("/hub/logout")
+        assert "Sign in" in browser.get("/hub/home").text
+        within(MINUTE, lambda: browser.client.get(f"{server}/api/status").status_code != 200)
+        with pytest.raises(ConnectionClosed):  # a page that is still on the screen runs nothing any more
+            socket.recv(timeout=2 * MINUTE)
+
+    reviewer = hub.sign_in("reviewer-a")
+    proof = base64.urlsafe_b64encode(hashlib.sha256(b"v" * 43).digest()).decode().rstrip("=")
+    asked = f"client_id=service-review-a&redirect_uri={PAGES}/oauth_callback&response_type=code&state=s"
+    reviewer.client.follow_redirects = False
+    answer = reviewer.get(f"/hub/api/oauth2/authorize?{asked}&code_challenge={proof}&code_challenge_method=S256")
+    code = parse_qs(urlsplit(answer.headers["location"]).query)["code"][0]
+    form = {
+        "client_id": "service-review-a", "client_secret": "r" * 40, "grant_type": "authorization_code", "code": code,
+        "redirect_uri": f"{PAGES}/oauth_callback", "code_verifier": "v" * 43,
+    }  # fmt: skip
+    token = httpx.post(f"{hub.url}/hub/api/oauth2/token", data=form, trust_env=False).raise_for_status().json()["access_token"]
+    assert who(hub, token).status_code == 200
+    reviewer.get("/hub/logout")
+    assert who(hub, token).status_code == 403
 
 
 # ------------------------------------------------------------ who is taken out

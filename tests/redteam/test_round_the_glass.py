@@ -335,7 +335,8 @@ def test_nothing_a_server_can_read_lets_it_act_as_another(world: World) -> None:
         assert own.request(method, path).status_code in (403, 404), path
         assert at_server.request(method, path).status_code in (403, 404), path
     assert own.get("/user/researcher2/first/api/contents").is_redirect, "to the sign-in of the hub: the token is none there"
-    query = f"client_id=service-review-a&redirect_uri=http://127.0.0.1:9/oauth_callback&response_type=code&state=s&code_challenge_method=S256&code_challenge={'x' * 43}"
+    proof = f"code_challenge_method=S256&code_challenge={'x' * 43}"
+    query = f"client_id=service-review-a&redirect_uri=http://127.0.0.1:9/oauth_callback&response_type=code&state=s&{proof}"
     asked = own.get(f"/hub/api/oauth2/authorize?{query}")
     assert "code=" not in asked.headers.get("location", "")
     forged = httpx.Client(base_url=world.hub.url, cookies={"jupyterhub-hub-login": world.token}, trust_env=False)

@@ -1,8 +1,10 @@
 """The server application: fewer services than Jupyter's, only the named extensions, and this package's configuration alone."""
 
 import signal
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from jupyter_server.serverapp import ServerApp
 from jupyterhub.singleuser.extension import JupyterHubSingleUser
@@ -10,6 +12,7 @@ from tornado.httpserver import HTTPServer
 
 from twinpane_wire.tornado_server import BoundedServer
 
+from . import signed_out
 from .given_sockets import GivenSockets, enter
 
 HERE = Path(__file__).parent
@@ -65,14 +68,26 @@ class LockedSingleUser(JupyterHubSingleUser):
         return "twinpane_kernel.server"
 
     def initialize(self, args: list[str] | None = None) -> None:
-        """Called at start: the hub compares versions by a header that every visitor gets, so it gets the part that it needs."""
+        """Called at start: take back what every visitor, and every page's script, would be told."""
         super().initialize(args)
-        headers = self.serverapp.web_app.settings["headers"]
+        settings = self.serverapp.web_app.settings
+        headers = settings["headers"]
+        # The hub compares versions by this header: it gets the part that it needs.
         headers |= {"Server": "Twinpane", "X-JupyterHub-Version": headers["X-JupyterHub-Version"].partition(".")[0]}
+        settings["page_config_hook"] = partial(_without_token, settings["page_config_hook"])
+
+
+def _without_token(original: Callable[[Any, dict[str, Any]], dict[str, Any]], handler: Any, config: dict[str, Any]) -> dict[str, Any]:
+    """The configuration of a page of JupyterLab, without the token that JupyterHub writes into it: script in an output could read it.
+
+    The page's requests carry the same token in a cookie, which script cannot read.
+    """
+    return original(handler, config) | {"token": ""}
 
 
 def main() -> None:
     """Start the server as the gate's environment says."""
     LockedServer.given = enter()
     HTTPServer.configure(BoundedServer)
+    signed_out.install()
     LockedSingleUser.launch_instance([])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from twinpane_kernel.server.contents import WorkspaceContents
 from twinpane_kernel.server.kernel_manager import WorkspaceKernels
 from twinpane_kernel.server.kernelspecs import NAME, OnlyTwinpane
+from twinpane_kernel.server.signed_out import CACHE_S
 
 if TYPE_CHECKING:
     from traitlets.config import Config
@@ -41,6 +42,7 @@ c.NotebookNotary.data_dir = str(private / "data")
 c.ServerApp.allow_unauthenticated_access = False
 c.ServerApp.authorizer_class = "jupyterhub.singleuser.extension.JupyterHubAuthorizer"
 c.ServerApp.allow_origin = ""
+c.HubOAuth.cache_max_age = CACHE_S
 c.ServerApp.disable_check_xsrf = False
 
 # The browser talks to this server alone: what a cell shows (HTML, a widget) loads nothing from elsewhere and sends nothing there.
@@ -54,6 +56,9 @@ c.ServerApp.tornado_settings = {"headers": {
     "Content-Security-Policy": "; ".join(f"{kind} {sources}" for kind, sources in POLICY.items()),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
+    # A window that opens this server's pages, or that they open, gets no handle on the other.
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
 }}  # fmt: skip
 
 # Where the server keeps its own things.
