@@ -210,9 +210,12 @@ def test_a_mean_is_the_same_for_a_fixed_and_a_grouped_code(fresh):
 
     Clipped in two ways, two means would tell what the few values beyond the narrower bounds add up to.
     """
-    numbers = "avg(value_as_number), stddev(value_as_number), sum(value_as_number)"
+    numbers = "avg(value_as_number), stddev(value_as_number)"
     alone = fresh.cells(where(select=numbers))[()]
+    # Everybody has the test, so the group is marked, and its values are told once: the other question is asked of a site that told nothing.
+    fresh.remember(InProcessMemory(), TEN_FIVE.model_copy(update={"zeros": "shown"}))
     grouped = fresh.cells(f"SELECT measurement_concept_id, {numbers} FROM measurement GROUP BY 1")
+    assert None not in alone
     assert grouped[(str(A1C),)] == alone
 
 

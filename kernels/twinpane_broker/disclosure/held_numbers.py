@@ -27,6 +27,7 @@ from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is
 
 from .beside import Beside
 from .clipped_share import Band, clipped_hides, clipped_share, number_is_asked
+from .companion_cells import with_companions
 from .missing_values import may_lack
 from .set_names import DIGEST, meaning_of
 
@@ -136,7 +137,7 @@ class Numbers:
         """The cells whose numbers of rows or values are suppressed: a few persons dominate them, or they are companions."""
         table = self.table
         dominated = {c for c in self._left if table.size(c) and not count_is_safe(table.cell(c), self.rules)}
-        return self.hidden | _with_companions(dominated, self.hidden, table)
+        return self.hidden | with_companions(dominated, self.hidden, table)
 
     @cached_property
     def _held_row_counts(self) -> set[Index]:
@@ -147,7 +148,7 @@ class Numbers:
             if index not in self.held_counts and (cell := table.cell(index)).persons
             and not self._rows_admitted(index, cell.who, cell.rows, cell.largest)
         }  # fmt: skip
-        return self.held_counts | _with_companions(told, self.held_counts, table)
+        return self.held_counts | with_companions(told, self.held_counts, table)
 
     @property
     def _left(self) -> list[Index]:
@@ -259,7 +260,7 @@ class Numbers:
                 or not self._admitted(VALUES, column, index, spread)
             ):
                 unsafe.add(index)
-        return self.hidden | _with_companions(unsafe, self.hidden, self.table)
+        return self.hidden | with_companions(unsafe, self.hidden, self.table)
 
     def _held_clipped(self, place: int, column: str) -> set[Index]:
         """The cells with many clipped values whose number is suppressed: by the rules of a count, by the memory, or as a companion."""
@@ -271,7 +272,7 @@ class Numbers:
                 and number_is_asked(spread, self.counter)
                 and not self._is_told(spread.clipped, spread, index, column)
             }  # fmt: skip
-            self._clipped[column] = self.hidden | _with_companions(unsafe, self.hidden, self.table)
+            self._clipped[column] = self.hidden | with_companions(unsafe, self.hidden, self.table)
         return self._clipped[column]
 
     def _is_told(self, clipped: CellEvidence, spread: Spread, index: Index, column: str) -> bool:
@@ -383,25 +384,6 @@ class Numbers:
             if others and self._asked[columns, index]:
                 self.released.append(part.who)
         return self._asked[columns, index]
-
-
-def _with_companions(unsafe: set[Index], hidden: set[Index], table: Table) -> set[Index]:
-    """The cells with a suppressed number. Alone in its line, such a cell would follow from the line's total, so a second one is added."""
-    added, held = set(unsafe), hidden | unsafe
-    # Each line once, though many cells may be on it: what changes a line later puts it there again.
-    waiting = list({id(line): line for cell in sorted(unsafe, reverse=True) for line in reversed(table.through.get(cell, ()))}.values())
-    waiting.reverse()
-    while waiting:
-        line = waiting.pop()
-        alone = [cell for cell in line.shown if cell in held and table.size(cell)]
-        rest = [cell for cell in line.shown if cell not in held and table.size(cell)]
-        if len(alone) != 1 or alone[0] not in added or not rest:
-            continue
-        chosen = min(rest, key=lambda cell: (table.size(cell), cell))
-        added.add(chosen)
-        held.add(chosen)
-        waiting.extend(table.through[chosen])
-    return added
 
 
 def _at(parts: tuple[Part | None, ...], place: int) -> Part | None:

@@ -175,9 +175,9 @@ class _Part:
         return None if cell in self.holes else self._told(self.table.cell(cell), self.stand_in)
 
     def _told(self, seen: CellEvidence, stand_in: StandIn | None, alone: bool = False) -> Told:
+        slack = self.holes.rules.most_about_sum if stand_in is not None and stand_in.is_loose else self.holes.rules.most_about
         if stand_in is None:
-            return Told(seen)
-        slack = self.holes.rules.most_about_sum if stand_in.is_loose else self.holes.rules.most_about
+            return Told(seen, fewest=seen.persons - slack)
         return Told(seen, about=True, fewest=seen.persons - slack, known=stand_in.is_known, alone=alone)
 
 
