@@ -32,5 +32,5 @@ def test_gibleed_is_answered(gibleed_hospital: Hospital) -> None:
     told = figures(asked)
     assert told.answered >= 86, account("gibleed", asked)
     # How near sets may be is drawn by catalogue and secret, which moves this by two.
-    assert told.full >= 42, account("gibleed", asked)
+    assert told.full >= 45, account("gibleed", asked)
     assert not told.wrong, account("gibleed", asked)

@@ -96,8 +96,9 @@ class Raw:
             true, within = (rows[key][place] if key in rows else nothing for rows in (truths, cut))
             slack = self._slack(measure, value.value, row, bound) + coarse
             if is_about(row, value):
-                # It is of persons of whom only so many are others: that bounds a count; of a share the denominator may be another's too.
-                most = self.rules.most_about
+                # It is of persons of whom only so many are others, also where numbers were added up or a third group stands between: that
+                # bounds a count; of a share the denominator may be another's too.
+                most = self.rules.most_about_sum
                 # Of rows too: rounded to those of so many persons.
                 each = 1 if measure.of_persons else self._rows_each(bound.plan)
                 if counted and not measure.takes_within and abs(float(true) - value.value) > slack + most * each:
