@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ import pytest
 HERE = Path(__file__).parent / "oidc"
 SECRET = "a secret of these tests alone"
 READY_S = 60.0
+WHERE = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:{Path(sys.prefix) / 'bin'}"}
+"""The environment, and where set-up puts Node.js if the machine has none."""
 
 
 @dataclass
@@ -38,7 +41,14 @@ class Provider:
 
     def start(self) -> None:
         """Start it, and wait until it answers. Its people sign in again after a stop: it keeps nothing."""
-        words = ["node", str(HERE / "provider.mjs"), self.url, str(self.folder / "people.json"), SECRET, self.callback]
+        words = [
+            shutil.which("node", path=WHERE["PATH"]) or "node",
+            str(HERE / "provider.mjs"),
+            self.url,
+            str(self.folder / "people.json"),
+            SECRET,
+            self.callback,
+        ]
         with (self.folder / "provider.log").open("ab") as log:
             self.process = subprocess.Popen(words, stdout=log, stderr=subprocess.STDOUT, cwd=HERE)
         until = time.monotonic() + READY_S
@@ -72,8 +82,8 @@ class Provider:
 def installed() -> None:
     """See that its npm packages are there, as the lock file has them; skip where they are not to be had."""
     if not (HERE / "node_modules" / "oidc-provider").is_dir():
-        npm = shutil.which("npm")
+        npm = shutil.which("npm", path=WHERE["PATH"])
         if npm is None:
             pytest.skip("needs npm for a real OpenID Connect provider")
-        made = subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, capture_output=True, text=True, env=os.environ, check=False)
+        made = subprocess.run([npm, "ci", "--no-audit", "--no-fund"], cwd=HERE, capture_output=True, text=True, env=WHERE, check=False)
         assert made.returncode == 0, made.stderr[-2000:]
