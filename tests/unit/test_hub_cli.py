@@ -1,7 +1,9 @@
 """The one command starts quickly, and the hub's side never loads the site's."""
 
+import contextlib
 import dataclasses
 import hashlib
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -9,10 +11,12 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from traitlets.config import Config
 
 from twinpane_cli.command import COMMANDS, main
-from twinpane_hub import configure, demo_ports
+from twinpane_hub import configure, demo_ports, projects
 from twinpane_hub.hub import hub
+from twinpane_hub.settings import load
 from twinpane_review import app
 
 
@@ -88,3 +92,71 @@ def test_a_missing_package_is_named_with_what_brings_it(monkeypatch: pytest.Monk
     answer = CliRunner().invoke(main, ["hub"])
     assert answer.exit_code == 1
     assert "`twinpane hub` needs tomlkit: pip install 'twinpane[hub]'" in answer.output
+
+
+def hub_folder(tmp_path: Path, **more: str) -> Path:
+    """A hub's settings, projects and accounts, on ports that are free; what is given replaces a file, and nothing removes it."""
+    with contextlib.ExitStack() as open_now:
+        ports = [open_now.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(4)]
+    names = ("port", "hub_port", "proxy_port", "switchboard_port")
+    lines = "".join(f"{name} = {port}\n" for name, port in zip(names, ports, strict=True))
+    files = {
+        "hub.toml": f'{lines}proxy = ["proxy"]\n[sign_in]\nkind = "local"\n[review.a]\ntoken = "{"r" * 40}"\n', "projects.toml": "",
+        "accounts.toml": "[accounts]\n", **more,
+    }  # fmt: skip
+    for name, text in files.items():
+        if text or name == "projects.toml":
+            (tmp_path / name).write_text(text.replace("PORTS", lines))
+            (tmp_path / name).chmod(0o600)
+    return tmp_path / "hub.toml"
+
+
+OIDC = (
+    'PORTS\nproxy = ["proxy"]\n[sign_in]\nkind = "oidc"\nname = "ID"\nauthorize_url = "https://id.test/a"\ntoken_url = "https://id.test/t"\n'
+    'userdata_url = "https://id.test/u"\nclient_id = "hub"\ncallback_url = "https://hub.test/hub/oauth_callback"\nroles = {}\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"projects.toml": "[projects.x]\n"}, "projects.toml"), ({"accounts.toml": ""}, "there are no accounts yet"),
+        ({"accounts.toml": "[accounts.ana]\n"}, "accounts.toml"), ({"hub.toml": "port = 1"}, "sign_in"),
+        ({"hub.toml": OIDC}, "OAUTH_CLIENT_SECRET"),
+    ],
+)  # fmt: skip
+def test_what_stops_a_hub_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, str], words: str) -> None:
+    """Before, each of these was a traceback of JupyterHub's."""
+    monkeypatch.delenv("OAUTH_CLIENT_SECRET", raising=False)
+    answer = CliRunner().invoke(hub, ["run", str(hub_folder(tmp_path, **more))])
+    assert answer.exit_code == 1
+    assert words in answer.output
+    assert len(answer.output.splitlines()) == 1
+
+
+def test_a_port_in_use_is_named_with_its_key(tmp_path: Path) -> None:
+    file = hub_folder(tmp_path)
+    with socket.create_server(("127.0.0.1", load(file).switchboard_port)):
+        answer = CliRunner().invoke(hub, ["run", str(file)])
+    assert "set another `switchboard_port`" in answer.output
+
+
+def test_a_hubs_secrets_that_others_can_read_stop_it(tmp_path: Path) -> None:
+    file = hub_folder(tmp_path)
+    file.chmod(0o644)
+    answer = CliRunner().invoke(hub, ["run", str(file)])
+    assert f"chmod 600 {file}" in answer.output
+
+
+@pytest.mark.parametrize(("address", "secure"), [("https://hub.example.org", True), (None, False)])
+def test_over_https_cookies_are_secure_and_browsers_stay_there(tmp_path: Path, address: str | None, secure: bool) -> None:
+    """As a hospital's scanner expects."""
+    file = hub_folder(tmp_path)
+    settings = load(file).model_copy(update={"public_url": address})
+    c = Config()
+    configure._network(c, settings, tmp_path, projects.ProjectsFile(tmp_path / "projects.toml"))
+    tornado = c.JupyterHub.tornado_settings
+    assert tornado["cookie_options"]["secure"] == tornado["xsrf_cookie_kwargs"]["secure"] == secure
+    assert ("Strict-Transport-Security" in tornado["headers"]) == secure
+    assert c.JupyterHub.cookie_host_prefix_enabled == secure
+    assert c.JupyterHub.subdomain_host == (address or f"http://localhost:{settings.port}")
