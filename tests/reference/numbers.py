@@ -79,6 +79,12 @@ def _sum(mean: float, n: int, off: int, column: Column, rules: Rules, known: boo
     return round(mean * n, -math.floor(math.log10(unsure)))
 
 
+def summed(mean: float, n: int, off: int, column: Column, rules: Rules, size: int) -> float:
+    """A mean of ``size`` values as it is told coarsely, times another number, which may be ``off`` by so much."""
+    unsure = abs(mean) * off + n * 10.0 ** -_places(mean, column, rules, size, known=False) / 2
+    return round(mean * n, -math.floor(math.log10(unsure)))
+
+
 def spread_out(parts: list[float], rules: Rules) -> str:
     """Whether one or two persons hold too much of a total: the rule that says so, or nothing. ``parts`` are absolute contributions."""
     ordered = [*sorted((abs(part) for part in parts), reverse=True), 0.0, 0.0]

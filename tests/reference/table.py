@@ -21,7 +21,7 @@ from twinpane_broker.rules.policy import Rules
 
 from .cells import members
 from .known import KnownRows, asks_for_secrets, is_secret, known_around
-from .numbers import Number, correlated, counted, hidden, of_values, rounded
+from .numbers import Number, correlated, counted, hidden, of_values, rounded, summed
 from .rows import PERSON, beyond, column_of, is_missing, joined, kind_and_value, truth
 from .sums import is_sum_for
 
@@ -473,9 +473,15 @@ def _of_nearly_all(measure, row: Row, part: pd.DataFrame, question: Question, va
     if value.n is not None and not (value.within and value.within[0] <= len(have) <= value.within[1]):
         return hidden(who, f"it is over {len(have)} values, and says {value.within}")
     mean = measure if measure.kind != MeasureKind.sum else Mean(column=measure.column)
-    times = value.n if measure.kind == MeasureKind.sum else 1
-    numbers = [expected(mean, row, part, question, size) for size in coarse(have, question)]
-    return replace(numbers[0], allowed=frozenset(each * times for number in numbers for each in number.allowed), n=None)
+    sizes = coarse(have, question)
+    numbers = [expected(mean, row, part, question, size) for size in sizes]
+    told = [(each, size) for number, size in zip(numbers, sizes, strict=True) for each in number.allowed]
+    if measure.kind == MeasureKind.sum and value.n is not None and value.within is not None:
+        off, column = max(value.n - value.within[0], value.within[1] - value.n), column_of(measure.column, question.catalogue)
+        return replace(
+            numbers[0], allowed=frozenset(summed(each, value.n, off, column, question.rules, size) for each, size in told), n=None
+        )
+    return replace(numbers[0], allowed=frozenset(each for each, _ in told), n=None)
 
 
 def _beside(measure, row: Row, part: pd.DataFrame, question: Question, shown: int | None) -> Number:

@@ -152,6 +152,24 @@ def test_what_is_secret_is_left_out_of_a_question() -> None:
     assert tables_and_conditions(two) == [(("person",), 0), (("visit",), 1), (("drug",), 0), (("visit", "drug"), 1)]
 
 
+def test_every_known_question_is_looked_at_once() -> None:
+    """Before, equal ones filled the first 64, and those that followed went unseen."""
+    mixed = "(v.day >= '2020-02-01' or p.weight >= 50) and (p.age < 40 or v.ward = 'icu') and (p.sex = 'F' or p.weight >= 60)"
+    found = known_plans(bound_to(f"select count(*) from {JOINED} where {mixed}", OPEN))
+    assert found is not None
+    assert len({known.plan for known in found}) == len(found) == 4 + 8
+
+
+def test_each_step_of_a_cohort_is_known_by_itself() -> None:
+    """Before, secrets were taken to hold for everybody in all steps, or for nobody in all: a mixture of both went unseen."""
+    ill = "p.person_id in (select person_id from visit where ward = 'icu')"
+    came = "p.person_id in (select person_id from visit where day >= '20{}-02-01' and day < '20{}-03-01')"
+    steps = " and ".join(f"({ill} or {came.format(year, year)})" for year in (20, 21))
+    asked = bound_to(f"select count(*) from person p where {steps}", OPEN)
+    known = [plan.plan.cohort for plan in known_plans(asked) or ()]
+    assert sorted(len(cohort.steps) for cohort in known if cohort is not None) == [1, 1, 2]
+
+
 def test_the_persons_of_a_question_are_asked_about_alone() -> None:
     """Without tables of events, cohorts and secrets."""
     alone = of_persons(bound_to(f"select count(*) from {JOINED} where p.age < 40 and v.day >= '2020-02-01' and p.weight >= 50", OPEN))

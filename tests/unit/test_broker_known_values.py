@@ -40,7 +40,9 @@ def suppressed(made: World, column: str, where: str, group: str = "") -> list[bo
 ALONE = "(p.race = 'a' or (v.day >= '2022-05-01' and v.day < '2022-06-01'))"
 
 
-@pytest.mark.parametrize("column", ["avg(p.age)", "sum(p.age)", "stddev(p.age)", "var_samp(p.age)", "corr(p.age, p.weight)"])
+@pytest.mark.parametrize(
+    "column", ["avg(p.age)", "sum(p.age)", "stddev(p.age)", "var_samp(p.age)", "corr(p.age, p.weight)", "median(p.age)"]
+)
 def test_one_who_would_show_is_not_told_of(tmp_path: Path, column: str) -> None:
     """An old one among the young: whether he is in the group or not, its mean is suppressed, and what follows from it."""
     for smokes in (True, False):
@@ -48,10 +50,9 @@ def test_one_who_would_show_is_not_told_of(tmp_path: Path, column: str) -> None:
 
 
 def test_other_numbers_of_that_group_are_told(tmp_path: Path) -> None:
-    """Its persons, its median, and means of what nobody knows."""
+    """Its persons, and means of what nobody knows."""
     made = world(tmp_path / "site", True)
     assert suppressed(made, "count(distinct p.person_id)", f"{ALONE} and p.smoker = true") == [False]
-    assert suppressed(made, "median(p.age)", f"{ALONE} and p.smoker = true") == [False]
     assert suppressed(made, "avg(p.weight)", f"{ALONE} and p.smoker = true") == [False]
 
 

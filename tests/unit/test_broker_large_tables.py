@@ -9,7 +9,7 @@ from broker_world import World, visits
 
 from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.cells.person_sets import PersonSet, fingerprint
-from twinpane_broker.disclosure.held_numbers import _with_companions
+from twinpane_broker.disclosure.companion_cells import with_companions
 from twinpane_broker.engine.measure.cell_sets import EventTable
 from twinpane_broker.evidence.table import Index, Table
 from twinpane_broker.memory import SqliteMemory, records
@@ -42,9 +42,9 @@ def test_many_suppressed_numbers_of_a_line_are_gone_through_once(looked: list[In
     cells = {(i,): CellEvidence(who=PersonSet([i]), rows=1, largest=1, second=0) for i in range(CELLS)}
     table = Table((0,), (CELLS,), shown, cells, PersonSet(range(CELLS)))
     unsafe = set(shown[: CELLS // 2])
-    assert _with_companions(unsafe, set(), table) == unsafe
+    assert with_companions(unsafe, set(), table) == unsafe
     assert len(looked) <= 4 * CELLS
-    assert _with_companions({(0,)}, set(), table) == {(0,), (1,)}
+    assert with_companions({(0,)}, set(), table) == {(0,), (1,)}
 
 
 def test_codes_are_looked_up_once_for_all_cells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,9 @@ def frozen(kind: dict[str, Any], folder: Path) -> None:
         shutil.copytree(folder, copy := folder.with_name(f"copy-{place}"))
         answer = ask(copy, sql, None, NOW)
         assert answer.release is not None, answer.reason
-        assert answer.release.rows[0].values[0].value == count
+        value = answer.release.rows[0].values[0]
+        # Where everybody has events, numbers of rows are coarse: they say between which numbers the true one lies.
+        assert value.value == count or (value.within and value.within[0] <= count <= value.within[1])
 
 
 def test_a_site_restored_from_a_tar_archive_starts(tmp_path: Path) -> None:

@@ -202,7 +202,7 @@ class Numbers:
         def number(index: Index, cell: CellEvidence) -> Value:
             spread, column = own(index, _at(cell.spreads, place))
             knots = self.bound.knots_of(measure.column, self.table.kept, index) if measure.needs_bins else ()
-            if spread is None or not measure.is_safe(spread, self.rules, knots):
+            if spread is None or not measure.is_safe(spread, self.rules, knots) or self.one_shows(measure.column, index):
                 return ABSENT
             few_lack = self._few_lack(measure.column, index, spread)
             if few_lack and not self._has_surely(index, measure.needs(self.rules)):
@@ -229,7 +229,7 @@ class Numbers:
                 return ABSENT
             if not count_is_safe(cell, self.rules) or not mean_is_safe(spread, self.rules):
                 return ABSENT
-            if measure.follows_from_sums and self.one_shows(measure.column, index):
+            if self.one_shows(measure.column, index):
                 return ABSENT
             if measure.tells_clipped and clipped_hides(spread, self.rules, self.counter):
                 return ABSENT

@@ -89,7 +89,10 @@ def judge(
     # A reader could compare the question with and without a condition; one that leaves out a few known persons would single them out.
     if not known_conditions_are_safe(bound, beside.measured, rules) or not conditions_are_safe(bound, evidence, rules):
         return WITHHELD
-    asked_of = _Placing(names, beside, KnownAround(bound, beside.measured, beside.distance), rules)
+    around = KnownAround(bound, beside.measured, beside.distance)
+    if around.are_too_many:
+        return WITHHELD
+    asked_of = _Placing(names, beside, around, rules)
     standing = asked_of.place(evidence.who, (), ())
     whole = StandIn(evidence.who, evidence.persons) if standing.admitted else standing.stand_in
     if whole is None or not threshold_rule(whole.persons, rules.threshold):

@@ -65,12 +65,17 @@ class KnownAround:
 
     def _around(self, kept: tuple[int, ...]) -> "tuple[_Around, ...]":
         if kept not in self._found:
-            by_axes = (grouped(known, self.bound, kept) for known in self._plans)
+            by_axes = (grouped(known, self.bound, kept) for known in self._plans or ())
             self._found[kept] = tuple(_Around(known, self.measured) for known in by_axes if known is not None)
         return self._found[kept]
 
+    @property
+    def are_too_many(self) -> bool:
+        """Whether there are more known sets than are looked at."""
+        return self._plans is None
+
     @cached_property
-    def _plans(self) -> tuple[ResolvedPlan, ...]:
+    def _plans(self) -> tuple[ResolvedPlan, ...] | None:
         return known_plans(self.bound)
 
     @cached_property

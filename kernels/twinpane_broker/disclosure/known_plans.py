@@ -12,25 +12,32 @@ from itertools import combinations, islice, product
 from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.check.secret_conditions import is_secret, is_secret_column, is_secret_first
-from twinpane_broker.question.cohort import Cohort, Criterion, Happened, Step
+from twinpane_broker.question.cohort import Cohort, Criterion, Happened, Step, is_undated
 from twinpane_broker.question.normal_form import literals, terms_of
 from twinpane_broker.question.plan import Join, names_used, split
 from twinpane_broker.question.predicates import AllOf, AnyOf, Predicate, leaves
 
 Tables = frozenset[str]
 MOST = 64
-"""Such questions that are looked at, those that choose more persons first."""
+"""Such questions that are looked at; a question with more is withheld."""
+LOOKED_AT = 4096
+"""Combinations of which these are the different ones."""
 
 
-def known_plans(bound: ResolvedPlan) -> tuple[ResolvedPlan, ...]:
-    """The questions around one that ask for nothing secret, without groups and numbers; those with fewer conditions first."""
+def known_plans(bound: ResolvedPlan) -> tuple[ResolvedPlan, ...] | None:
+    """The questions around one that ask for nothing secret, without groups and numbers; those with fewer conditions first.
+
+    None if they are too many to look at.
+    """
     home = home_of(bound)
     events = tuple(name for name in bound.plan.tables if name != home and not is_secret_first(name, bound))
-    cohorts = (None, *_known_cohorts(bound))
+    cohorts = (None, *dict.fromkeys(islice(_known_cohorts(bound), LOOKED_AT)))
     some = (tables for size in range(len(events) + 1) for tables in combinations(events, size))
     tables = ((home, *of) if home is not None and (home in bound.plan.tables or not of) else of for of in some)
-    every = (_plan(bound, of, cohort, terms) for of in tables if of for cohort in cohorts for terms in _known_terms(bound, frozenset(of)))
-    return tuple(islice(every, MOST))
+    every = ((of, cohort, terms) for of in tables if of for cohort in cohorts for terms in _known_terms(bound, frozenset(of)))
+    found = dict.fromkeys(islice(every, LOOKED_AT))
+    # A question with more could hide one that tells of somebody: the caller withholds it. It follows from the question alone.
+    return tuple(_plan(bound, *one) for one in found) if len(found) <= MOST and next(every, None) is None else None
 
 
 def of_persons(bound: ResolvedPlan) -> ResolvedPlan | None:
@@ -124,29 +131,30 @@ def _known_terms(bound: ResolvedPlan, tables: Tables) -> Iterator[tuple[Predicat
         yield tuple(dict.fromkeys(term for term in chosen if term is not None))
 
 
-def _known_cohorts(bound: ResolvedPlan) -> tuple[Cohort, ...]:
-    """The cohort as far as it is known: as if what is secret in its steps held so that as many persons were in it as may be, or as few."""
+def _known_cohorts(bound: ResolvedPlan) -> Iterator[Cohort]:
+    """The cohort as far as it is known: as if what is secret in a step held for everybody, or for nobody; each step by itself."""
     cohort = bound.plan.cohort
-    entries = cohort.entry.events if cohort is not None and cohort.entry is not None else ()
-    if cohort is None or any(is_secret(leaf, bound) for entry in entries for leaf in leaves(entry.where)):
-        return ()  # of one that is entered by something secret, the steps count from days that nobody knows
-    ways = (_known_steps(cohort.steps, bound, widest) for widest in (True, False))
-    made = (cohort.model_copy(update={"steps": steps}) for steps in ways if steps is not None and (steps or cohort.entry is not None))
-    return tuple(dict.fromkeys(made))
+    if cohort is None:
+        return
+    events = cohort.entry.events if cohort.entry is not None else ()
+    entry = None if any(is_secret(leaf, bound) for event in events for leaf in leaves(event.where)) else cohort.entry
+    # Of a cohort that is entered by something secret, nobody knows the days from which steps count: those at any time are known.
+    is_dated = entry is not None or cohort.entry is None
+    for chosen in product(*(_known_ways(step, bound, is_dated) for step in cohort.steps)):
+        steps = tuple(step for part in chosen for step in part)
+        if steps or entry is not None:
+            yield cohort.model_copy(update={"entry": entry, "steps": steps})
 
 
-def _known_steps(steps: tuple[Step, ...], bound: ResolvedPlan, widest: bool) -> tuple[Step, ...] | None:
-    """The steps with as many or as few persons as there may be; None for nobody."""
-    found = list[Step]()
-    for step in steps:
-        known = tuple(one for one in step.criteria if not _is_secret_criterion(one, bound))
-        secrets_hold = widest is not step.exclude
+def _known_ways(step: Step, bound: ResolvedPlan, is_dated: bool) -> Iterator[tuple[Step, ...]]:
+    """What is known of a step, with as many or as few persons as there may be: the step, or none. Nobody is no way."""
+    known = tuple(one for one in step.criteria if not _is_secret_criterion(one, bound) and (is_dated or is_undated(one)))
+    for secrets_hold in (not step.exclude, step.exclude):
         if len(known) < len(step.criteria) and (not known or secrets_hold is step.any):
-            if secrets_hold is step.exclude:
-                return None
-            continue
-        found.append(step.model_copy(update={"criteria": known}))
-    return tuple(found)
+            if secrets_hold is not step.exclude:
+                yield ()
+        else:
+            yield (step.model_copy(update={"criteria": known, "first": step.first and is_dated}),)
 
 
 def _is_secret_criterion(criterion: Criterion, bound: ResolvedPlan) -> bool:

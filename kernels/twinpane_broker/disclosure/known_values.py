@@ -15,13 +15,12 @@ from functools import cached_property
 from itertools import product
 
 from twinpane_broker.aggregates.sd import Sd
-from twinpane_broker.catalogue.catalogue import Role
 from twinpane_broker.cells.cell_evidence import Spread
 from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.check.secret_conditions import is_secret_column
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
 from twinpane_broker.question.normal_form import terms_of
-from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import AllOf, Predicate, leaves
 
 MOST_WEIGHT = 0.25
@@ -53,12 +52,12 @@ class KnownValues:
 
     @cached_property
     def _axes(self) -> tuple[int, ...]:
-        return tuple(place for place, axis in enumerate(self.bound.axes) if not self._is_secret(axis.column))
+        return tuple(place for place, axis in enumerate(self.bound.axes) if not is_secret_column(axis.column, self.bound))
 
     @cached_property
     def _terms(self) -> tuple[Predicate, ...]:
         every = terms_of(self.bound.plan.where)
-        return tuple(term for term in every if not any(self._is_secret(leaf.column) for leaf in leaves(term)))
+        return tuple(term for term in every if not any(is_secret_column(leaf.column, self.bound) for leaf in leaves(term)))
 
     @property
     def _asks_for_secrets(self) -> bool:
@@ -69,18 +68,11 @@ class KnownValues:
         return events or fewer or plan.cohort is not None
 
     def _is_known(self, column: str) -> bool:
-        """Whether everybody knows it of everybody: a column of the table of persons that is not sensitive."""
-        if self.bound.difference(column) is not None or self._is_of_events(split(column)[0]):
-            return False
-        return not self.bound.column(column).sensitive
+        """Whether everybody knows it of everybody: of a person what is not sensitive, when somebody came, and days between such."""
+        return not is_secret_column(column, self.bound)
 
     def _is_of_events(self, table: str) -> bool:
         return self.bound.catalogue.home(self.bound.table(table)) is not None
-
-    def _is_secret(self, column: str) -> bool:
-        """When somebody came is known to acquaintances; what he had is not."""
-        known = self.bound.column(column)
-        return known.sensitive and known.role is not Role.date
 
     @cached_property
     def _table(self) -> Table:

@@ -181,6 +181,13 @@ class Step(Closed):
     """After this step only the earliest index date that is left counts."""
 
 
+def is_undated(criterion: Criterion) -> bool:
+    """Whether a criterion counts events at any time, and so needs no index date."""
+    if not isinstance(criterion, Happened) or criterion.observed or criterion.event.first or criterion.ending:
+        return False
+    return (criterion.start, criterion.end, criterion.event.date) == (None, None, None)
+
+
 class Cohort(Closed):
     """A definition: the entry, then steps that are applied in order.
 
@@ -212,12 +219,7 @@ class Cohort(Closed):
         for criterion in self.criteria:
             if not isinstance(criterion, Happened):
                 raise ValueError("an age or a date is one at the index date: give the cohort an entry event")
-            if (
-                (criterion.start, criterion.end, criterion.event.date) != (None, None, None)
-                or criterion.observed
-                or criterion.event.first
-                or criterion.ending
-            ):
+            if not is_undated(criterion):
                 raise ValueError("days are counted from the index date: give the cohort an entry event, or leave the days out")
         if any(step.first for step in self.steps):
             raise ValueError("the earliest index date needs an entry event")
