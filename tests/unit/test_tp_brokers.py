@@ -99,7 +99,7 @@ def test_a_crosstab_withholds_what_is_rare():
     south = {tuple(c.text for c in row.key): row.sites["south"].values[0] for row in table.cells.rows if row.sites["south"]}
     rare = [value for key, value in south.items() if key[1] == "label of c"]
     assert any(value.suppressed for value in rare)
-    assert "suppressed: ask for fewer, larger groups. The number is of fewer than 10 persons, or would tell of so few." in repr(table)
+    assert "suppressed: ask for fewer, larger groups. The number is of fewer than 10 persons, or would tell of" in repr(table)
 
 
 def test_sql_and_builder_get_the_same_bytes():

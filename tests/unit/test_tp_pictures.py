@@ -11,7 +11,7 @@ from twinpane import _host
 from twinpane.plots.axes import COLOURS
 
 mpl.use("Agg")
-WHY = "ask for fewer, larger groups. The number is of fewer than 10 persons, or would tell of so few"
+WHY = "ask for fewer, larger groups. The number is of fewer than 10 persons, or would tell of so few, or of nearly all of a group"
 
 
 @pytest.fixture(autouse=True)

@@ -70,4 +70,7 @@ def _correlation(known: list[Known]) -> tuple[float, How]:
     if len(known) == 1:
         return known[0].value, ""
     z = [(part.n - 3, math.atanh(max(-NEARLY_ONE, min(NEARLY_ONE, part.value)))) for part in known]
-    return round(math.tanh(sum(weight * of for weight, of in z) / sum(weight for weight, _ in z)), SPREAD_DIGITS), "within the sites"
+    pooled_one = math.tanh(sum(weight * of for weight, of in z) / sum(weight for weight, _ in z))
+    # What is cut off of correlations near 1 must not make the pooled one less than all of them.
+    parts = [part.value for part in known]
+    return round(min(max(pooled_one, min(parts)), max(parts)), SPREAD_DIGITS), "within the sites"

@@ -136,7 +136,7 @@ def suppressed_means(rules: Iterable[AppliedRule | str]) -> str:
     # One text for all reasons: which it was may tell what is suppressed.
     few = " or ".join(str(number) for number in sorted(thresholds(tuple(rules))))
     least = f"fewer than {few} persons" if few else "too few persons"
-    return f"ask for fewer, larger groups. The number is of {least}, or would tell of so few"
+    return f"ask for fewer, larger groups. The number is of {least}, or would tell of so few, or of nearly all of a group"
 
 
 def left_out_means(left: LeftOut) -> str:
