@@ -1,10 +1,12 @@
 """``python -m twinpane_hub.app -f jupyterhub_config.py``: JupyterHub, and beside it what JupyterHub has no hook for."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 from jupyterhub.app import JupyterHub
 
+from .disabled import DisabledList
 from .projects import ProjectsFile
 from .standing import Standing
 
@@ -19,7 +21,8 @@ class TwinpaneHub(JupyterHub):  # type: ignore[misc]  # JupyterHub is written wi
         """Start the hub, and the rounds that end who does not belong here any more."""
         found = await super().start()
         directory: ProjectsFile = self.config.TwinpaneSpawner.directory
-        self._rounds = asyncio.create_task(Standing(self, directory).keep_on())
+        shut_out = DisabledList(Path(self.config.TwinpaneSpawner.state_folder))
+        self._rounds = asyncio.create_task(Standing(self, directory, shut_out).keep_on())
         return found
 
 

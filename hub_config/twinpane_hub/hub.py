@@ -10,9 +10,10 @@ from pathlib import Path
 
 import click
 
-from . import accounts, projects
+from . import accounts, disabled, projects
 from .accounts import AccountsError
 from .demo_ports import is_free
+from .disabled import DisabledError
 from .projects import ProjectsError
 from .proxy import proxy_command
 from .settings import ENVIRONMENT, HubSettings, LocalSignIn, OidcSignIn, SettingsError, load
@@ -47,6 +48,7 @@ def hub_environment(file: Path) -> dict[str, str]:
 
 def check(settings: HubSettings) -> None:
     """Find out what would stop the hub, before it starts. Raises SettingsError, ProjectsError, AccountsError and OSError, in words."""
+    disabled.load(settings.state_folder)
     file = settings.folder / "hub.toml"
     if settings.review and file.exists() and file.stat().st_mode & 0o077:
         raise SettingsError(f"{file} holds secrets, and others on this machine may read it: chmod 600 {file}")
@@ -82,10 +84,13 @@ def hub() -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def run(file: Path) -> None:
     """Run the hub of settings FILE (hub.toml) until it is told to stop."""
+    file = file.resolve()
     try:
+        if file.name != "hub.toml":
+            raise SettingsError(f"{file.name} must be called hub.toml: the hub's other processes look for that name")
         settings = load(file)
         check(settings)
-    except (SettingsError, ProjectsError, AccountsError, OSError) as error:
+    except (SettingsError, ProjectsError, AccountsError, DisabledError, OSError) as error:
         raise click.ClickException(str(error)) from None
     os.chdir(settings.folder)
     command = hub_command(settings)
@@ -134,13 +139,10 @@ def enable(file: Path, name: str) -> None:
 
 
 def _shut_out(file: Path, change: Callable[[frozenset[str]], frozenset[str]], name: str) -> None:
-    from . import disabled
-
     try:
         accounts.check_name(name)
-        state = load(file).state_folder
-        disabled.save(state, change(disabled.load(state)))
-    except (SettingsError, accounts.AccountsError, disabled.DisabledError, OSError) as error:
+        disabled.change(load(file).state_folder, change)
+    except (SettingsError, AccountsError, DisabledError, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -4,6 +4,7 @@ import asyncio
 import re
 import secrets
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -17,7 +18,8 @@ from traitlets.config import Config
 
 from twinpane_wire.connection_limiter import LOOPBACK, behind, neighbourhood
 
-from . import accounts, disabled
+from . import accounts
+from .disabled import DisabledList
 from .pages import User
 from .project_tokens import ProjectTokens
 from .tries import Tries
@@ -25,6 +27,8 @@ from .tries import Tries
 DEVICE = "twinpane-device"
 """The cookie of a browser that somebody signed in with before. It names who, and a number of its own; it lets nobody in."""
 DEVICE_DAYS = 180
+MOST_CHECKS = 16
+"""Passwords that are checked at the same time."""
 _DEVICE = re.compile(r"(?P<number>[0-9a-f]{32}) (?P<name>.+)", re.DOTALL)
 
 
@@ -59,6 +63,12 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
     close = AnyTrait(help="The limit on wrong tries at a name from an address, or from a known device.")
     wide = AnyTrait(help="The limit on wrong tries at a name, and from an address.")
 
+    _checking = 0
+
+    @cached_property
+    def _shut_out(self) -> DisabledList:
+        return DisabledList(Path(self.state))
+
     @default("close")
     def _close_default(self) -> Tries:
         return Tries(time.monotonic, free=5)
@@ -69,7 +79,7 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
 
     async def authenticate(self, handler: RequestHandler | None, data: dict[str, str]) -> SignedIn | None:
         """Called by the hub's login handler; None is a wrong name or password."""
-        name, password = data["username"].lower(), data["password"]
+        name, password = data.get("username", "").lower(), data.get("password", "")
         address = f"from {address_of(handler.request, frozenset(self.proxies))}" if handler else "from here"
         device = _device(handler, name)
         close, wide = (f"device {device}", ()) if device else (f"{name} {address}", (name, address))
@@ -77,13 +87,21 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
         if wait > 0:
             raise HTTPError(429, f"Too many wrong tries. Try again in {wait:.0f} seconds.")
         known = accounts.load(Path(self.file))
-        # Count before checking, so that simultaneous attempts count too.
+        # Count before checking, so that simultaneous attempts count too; and let few wait, as each check takes a processor for a while.
         self.close.failed(close)
-        if not await asyncio.to_thread(accounts.verify, known, name, password) or name in disabled.load(Path(self.state)):
-            self.wide.failed(*wide)
+        self.wide.failed(*wide)
+        if self._checking >= MOST_CHECKS:
+            raise HTTPError(429, "Too many people sign in at this moment. Try again in a few seconds.")
+        self._checking += 1
+        try:
+            right = await asyncio.to_thread(accounts.verify, known, name, password)
+        finally:
+            self._checking -= 1
+        if not right or name in self._shut_out():
             self.log.warning("Wrong name or password, %s", address)
             return None
         self.close.succeeded(close)
+        self.wide.took_back(*wide)
         if handler is not None:
             _know(handler, name, device)
         return {"name": name, "groups": list(known[name].groups)}
@@ -102,7 +120,7 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
     async def refresh_user(self, user: User, handler: RequestHandler | None = None) -> bool | SignedIn:
         """Called by the hub from time to time for a signed-in user: ends removed accounts and applies changed groups."""
         account = accounts.load(Path(self.file)).get(user.name)
-        if account is None or user.name in disabled.load(Path(self.state)):
+        if account is None or user.name in self._shut_out():
             return False
         return {"name": user.name, "groups": list(account.groups)}
 

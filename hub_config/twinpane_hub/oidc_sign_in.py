@@ -1,5 +1,6 @@
 """Sign-in through OpenID Connect: oauthenticator, strict about what the provider says, and bounded in how long silence is borne."""
 
+import asyncio
 import math
 import os
 import re
@@ -15,14 +16,16 @@ from traitlets import Any as AnyTrait
 from traitlets import Float, Unicode
 from traitlets.config import Config
 
-from . import disabled
 from .accounts import NAME
+from .disabled import DisabledList
 from .project_tokens import ProjectTokens
 from .settings import OidcSignIn
 from .subjects import Subjects, Taken
 
 CONFIRMED = "twinpane_confirmed"
 """In what the hub keeps of a sign-in, sealed: the Unix time at which the provider last said who this is."""
+AGAIN_S = 5.0
+"""Seconds for which what a provider said of a person holds."""
 FRESH_S = 300.0
 """Seconds after a sign-in in which it is taken that the person is still there."""
 GROUPS = ("researcher", "reviewer", "steward", "admin")
@@ -56,9 +59,8 @@ def who(settings: OidcSignIn, claims: Mapping[str, object]) -> tuple[str, str]:
 
 def _says_no(error: Exception) -> bool:
     """Whether the provider answered, and refused. 401 and 403 of a token, 400 of a code or a refresh token."""
-    if isinstance(error, HTTPClientError):
-        return 400 <= error.code < 500
-    return isinstance(error, HTTPError) and 400 <= error.status_code < 500
+    code = error.code if isinstance(error, HTTPClientError) else error.status_code if isinstance(error, HTTPError) else 0
+    return code in (400, 401, 403)
 
 
 class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator is written without types
@@ -71,7 +73,10 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._subjects = Subjects(Path(self.state))
+        self._shut_out = DisabledList(Path(self.state))
         self._signed_in: dict[str, float] = {}
+        self._asking: dict[str, asyncio.Lock] = {}
+        self._asked: dict[str, float] = {}
 
     async def authenticate(self, handler: Any, data: Any = None, **kwargs: Any) -> Any:
         """Called when a browser comes back from the provider."""
@@ -93,7 +98,12 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
             raise HTTPError(
                 403, f"{self.login_service} let you in, but none of your groups has a role here. The hub's administrator gives roles."
             )
-        if model["name"] in disabled.load(Path(self.state)):
+        _, subject = who(self.settings, model["auth_state"][self.user_auth_state_key])
+        try:
+            self._subjects.bind(model["name"], self.settings.authorize_url, subject)  # whoever has no role takes no name
+        except Taken:
+            raise HTTPError(403, f"{self.login_service} let you in, but {OF_ANOTHER}") from None
+        if model["name"] in self._shut_out():
             raise HTTPError(403, "Your access to this hub has ended. The hub's administrator can give it back.")
         self._signed_in[model["name"]] = time.monotonic()
         return model
@@ -120,9 +130,9 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
         return groups_of(self.settings, auth_state[self.user_auth_state_key])
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
-        """Bind the name to the subject, and note that the provider confirms both now."""
+        """See that the name is the subject's, and note that the provider confirms both now."""
         name, subject = who(self.settings, auth_model["auth_state"][self.user_auth_state_key])
-        self._subjects.bind(name, self.settings.authorize_url, subject)
+        self._subjects.check(name, self.settings.authorize_url, subject)
         auth_model["auth_state"][CONFIRMED] = time.time()
         return auth_model
 
@@ -131,8 +141,21 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
 
         A provider that does not answer ends nobody for ``grace`` seconds since it last did.
         """
+        if user.name in self._shut_out():
+            return False
+        # One at a time: a refresh token that two use at once looks stolen to the provider.
+        async with self._asking.setdefault(user.name, asyncio.Lock()):
+            if time.monotonic() - self._asked.get(user.name, -math.inf) < AGAIN_S:
+                return True
+            found = await self._refreshed(user)
+            if found and isinstance(found, dict):
+                await user.save_auth_state(found["auth_state"])
+                self._asked[user.name] = time.monotonic()
+            return found
+
+    async def _refreshed(self, user: Any) -> Any:
         kept = await user.get_auth_state()
-        if not kept or user.name in disabled.load(Path(self.state)):
+        if not kept:
             return False
         try:
             model = await self._asked_again(kept)

@@ -3,17 +3,27 @@
 from typing import Any
 
 from jupyterhub.handlers.base import BaseHandler
+from jupyterhub.handlers.login import LogoutHandler
+from jupyterhub.utils import new_token
 from tornado.web import Finish, HTTPError
 
 from .server_hosts import Hosts
 
 AUTHORIZE = "/hub/api/oauth2/authorize"
 HEALTH = "/hub/health"
+SIGN_OUT = "/hub/logout"
 
 
 def install(hosts: Hosts, inside: str) -> None:
     """Put the rules before every handler. ``inside`` is the hub's ``host:port`` for its own services and servers."""
-    prepare = BaseHandler.prepare
+    prepare, signed_out = BaseHandler.prepare, LogoutHandler._backend_logout_cleanup
+
+    def sign_out(handler: Any, name: str) -> None:
+        """Renew what the person's browsers are known by: a copy of the cookie is worth nothing from now on."""
+        user = handler.current_user
+        signed_out(handler, name)
+        user.orm_user.cookie_id = new_token()
+        handler.db.commit()
 
     async def with_rules(handler: Any) -> None:
         asked = handler.request
@@ -24,9 +34,12 @@ def install(hosts: Hosts, inside: str) -> None:
         # JupyterHub demands PKCE, and takes *plain*: a proof that is sent along with what it proves.
         if asked.path == AUTHORIZE and handler.get_argument("code_challenge_method", "") != "S256":
             raise HTTPError(400, "This sign-in has no proof of the kind S256, so it was refused.")
+        if asked.path == SIGN_OUT and asked.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            raise HTTPError(403, "Another page asked to sign you out, so nothing was done.")
         await prepare(handler)
 
     BaseHandler.prepare = with_rules
+    LogoutHandler._backend_logout_cleanup = sign_out
 
 
 def _send_home(handler: Any, address: str) -> None:

@@ -40,7 +40,10 @@ class Hosts:
 
     def is_own(self, host: str) -> bool:
         """Whether a ``Host`` header names the hub itself. Ports do not count: a proxy before the hub may listen on another one."""
-        return urlsplit(f"//{host}").hostname == self.name
+        try:
+            return urlsplit(f"//{host}").hostname == self.name
+        except ValueError:
+            return False
 
     @property
     def name(self) -> str:

@@ -21,10 +21,10 @@ RESEARCHER = "researcher"
 
 
 class Standing:
-    """The rounds. ``app`` is the hub, ``directory`` the projects as of now."""
+    """The rounds. ``app`` is the hub, ``directory`` the projects and ``shut_out`` who may not come in, both as of now."""
 
-    def __init__(self, app: Any, directory: Callable[[], Directory]) -> None:
-        self._app, self._directory = app, directory
+    def __init__(self, app: Any, directory: Callable[[], Directory], shut_out: Callable[[], frozenset[str]]) -> None:
+        self._app, self._directory, self._shut_out = app, directory, shut_out
 
     async def go_round(self) -> None:
         """Look at everybody once. What goes wrong with one person is logged, and the others are looked at."""
@@ -38,16 +38,24 @@ class Standing:
                 except Exception:
                     self._app.log.exception("Whether %s still belongs here could not be found out", user.name)
 
-        await asyncio.gather(*(look_at(user) for user in users if _goes_on(user)))
+        # Those who are shut out first: the others wait for a provider, so many at a time.
+        ordered = sorted(filter(_goes_on, users), key=lambda user: user.name not in self._shut_out())
+        await asyncio.gather(*map(look_at, ordered))
 
     async def keep_on(self) -> None:
-        """Go round for as long as the hub runs."""
+        """Go round for as long as the hub runs. Where a round fails, as while another holds the database, the next makes up for it."""
         while True:
             await asyncio.sleep(EVERY_S)
-            await self.go_round()
+            try:
+                await self.go_round()
+            except Exception:
+                self._app.log.exception("Nobody could be looked at: the next round is in %.0f s", EVERY_S)
+                self._app.db.rollback()
 
     async def _look_at(self, user: Any, today: date) -> None:
-        model = await self._app.authenticator.refresh_user(user, None)
+        # Who is shut out is, before a provider is asked that may not answer for long.
+        out = user.name in self._shut_out()
+        model = False if out else await self._app.authenticator.refresh_user(user, None)
         if not model:
             await self._end(user)
             return

@@ -33,6 +33,12 @@ class Subjects:
         if found != (issuer, subject):
             raise Taken
 
+    def check(self, name: str, issuer: str, subject: str) -> None:
+        """See that the name is nobody else's, and give it to nobody; raises Taken."""
+        found = self._db.execute("select issuer, subject from subjects where name = ?", (name,)).fetchone()
+        if found not in (None, (issuer, subject)):
+            raise Taken
+
     def free(self, name: str) -> bool:
         """Take the name from whoever has it; whether anybody had."""
         return self._db.execute("delete from subjects where name = ?", (name,)).rowcount > 0

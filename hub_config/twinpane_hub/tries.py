@@ -49,6 +49,12 @@ class Tries:
         while len(self._wrong) > self._most:  # all of them fresh: the oldest go first
             del self._wrong[min(self._wrong, key=lambda key: self._wrong[key].last)]
 
+    def took_back(self, *keys: str) -> None:
+        """Take one wrong attempt back: it was right."""
+        for key in keys:
+            if key in self._wrong:
+                self._wrong[key] = _Wrong(max(0.0, self._now(key) - 1), self._clock())
+
     def succeeded(self, key: str) -> None:
         """Clear the count after a right password."""
         self._wrong.pop(key, None)
