@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from twinpane_wire.messages import Principal, UserName
 
-from .projects import Directory, NotAdmitted
+from .projects import Directory, HubSilent, NotAdmitted
 
 _NAME: TypeAdapter[str] = TypeAdapter(UserName)
 CACHE = 20.0
@@ -75,7 +75,7 @@ class HubIdentity:
             reply = await self._client.get("user", headers={"Authorization": f"token {token}"})
             model = reply.json() if reply.status_code == 200 else None
         except (httpx.HTTPError, ValueError):
-            raise NotAdmitted("the hub does not answer: try again") from None
+            raise HubSilent("the hub does not answer: try again") from None
         if reply.status_code >= 500:
-            raise NotAdmitted("the hub does not answer: try again")
+            raise HubSilent("the hub does not answer: try again")
         return model if isinstance(model, dict) else None

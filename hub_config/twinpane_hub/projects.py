@@ -30,6 +30,10 @@ class NotAdmitted(Exception):
     """Someone may not enter a project; the message is fit to show."""
 
 
+class HubSilent(NotAdmitted):
+    """The hub does not say whether someone may enter: no answer is no refusal of who is in already."""
+
+
 class Project(Closed):
     """People, sites, purpose and expiry. Each site decides which tables a project may see."""
 

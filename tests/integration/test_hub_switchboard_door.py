@@ -1,19 +1,23 @@
 """Who may dial in at the switchboard, and what they must prove."""
 
 import contextlib
+import time
 from pathlib import Path
 
 import pytest
+import switchboard_desk
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from switchboard_desk import KEYS, TOKEN, USERS, Desk, address_of, closed, hello, identify, opened, pane_told, public, told
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
+from twinpane_hub.projects import HubSilent
 from twinpane_hub.switchboard import Closing, PinnedKeys, serving, switchboard
 from twinpane_wire.hello import hello_message
 from twinpane_wire.messages import (
     Challenge,
     Joined,
+    Principal,
     SiteHello,
     decode,
     encode,
@@ -52,6 +56,27 @@ async def test_a_membership_that_ends_ends_the_link(tmp_path: Path) -> None:
                 assert (await closed(pane))[0] == Closing.not_proven
             finally:
                 USERS["t-ben"] = "ben"
+
+
+async def test_a_hub_that_does_not_answer_ends_no_link_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is no refusal of who is in: only after a time a link ends. Who comes meanwhile is not let in."""
+    silent = False
+    known = switchboard_desk.identify
+
+    def identify(token: str, project: str) -> Principal | None:
+        if silent:
+            raise HubSilent("the hub does not answer: try again")
+        return known(token, project)
+
+    monkeypatch.setattr(switchboard_desk, "identify", identify)
+    with opened(tmp_path, recheck=0.02, silence=1.0) as desk:
+        async with serving(desk.app) as desk.url, desk.pane("t-ben") as pane:
+            await pane_told(pane)
+            silent, began = True, time.monotonic()
+            async with connect(f"{desk.url}/pane?project=first", additional_headers={"Authorization": "token t-ana"}, proxy=None) as other:
+                assert (await closed(other))[0] == Closing.not_admitted
+            assert (await closed(pane))[0] == Closing.not_admitted
+            assert time.monotonic() - began > 0.9
 
 
 async def test_the_first_visit_needs_the_token_and_pins_the_key(desk: Desk) -> None:

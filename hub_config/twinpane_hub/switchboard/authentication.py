@@ -9,12 +9,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from twinpane_ground.closing import Closing
-from twinpane_hub.projects import Directory, NotAdmitted
+from twinpane_hub.projects import Directory, HubSilent, NotAdmitted
 from twinpane_wire.hello import hello_message
 from twinpane_wire.messages import Principal, SiteHello
 
 from .catalogue_store import PinnedKeys
-from .link_ended import LinkEnded
+from .link_ended import LinkEnded, Unsaid
 
 Identify = Callable[[str, str], "Principal | Awaitable[Principal | None] | None"]
 """``identify(token, project)``: the principal; None for an unknown token; raises NotAdmitted with a reason to show."""
@@ -29,10 +29,12 @@ def bearer(header: str | None) -> str:
 
 
 async def identified(identify: Identify, token: str, project: str) -> Principal:
-    """The principal behind a token, for that project; raises LinkEnded."""
+    """The principal behind a token, for that project; raises LinkEnded, Unsaid where the hub does not say."""
     try:
         answer = identify(token, project)
         principal = await answer if inspect.isawaitable(answer) else answer
+    except HubSilent as error:
+        raise Unsaid(Closing.not_admitted, str(error)) from None
     except NotAdmitted as error:
         raise LinkEnded(Closing.not_admitted, str(error)) from None
     if principal is None or principal.project != project:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import time
 from collections.abc import AsyncIterator, Awaitable, Collection
 from dataclasses import dataclass
 
@@ -20,7 +21,7 @@ from .authentication import Identify, bearer, identified, new_nonce, verify_hell
 from .catalogue_publisher import CataloguePublisher
 from .catalogue_store import PinnedKeys
 from .fair_queue import FairQueue
-from .link_ended import LinkEnded
+from .link_ended import LinkEnded, Unsaid
 from .router import Agent, Pane, Router
 from .token_bucket import TokenBucket
 
@@ -41,8 +42,10 @@ class Timing:
     """For the other end to take one frame."""
     stalled: float = 60
     """For a site to take anything from a lane that is full."""
-    recheck: float = 60
+    recheck: float = 20
     """Between two checks with the hub that a pane's token and membership are still valid."""
+    silence: float = 600
+    """For which a pane may go on while the hub does not answer."""
 
 
 class Link:
@@ -182,10 +185,16 @@ async def _read_pane(link: Link, pane: Pane, router: Router, timing: Timing) -> 
 
 async def _recheck(identify: Identify, token: str, project: str, pane: Pane, timing: Timing) -> None:
     """End the link within a minute after the membership ends, the project expires or the token is revoked."""
+    heard = time.monotonic()
     while True:
         await asyncio.sleep(timing.recheck)
-        if await identified(identify, token, project) != pane.principal:
-            raise LinkEnded(Closing.not_proven, "this token now belongs to someone else")
+        try:
+            if await identified(identify, token, project) != pane.principal:
+                raise LinkEnded(Closing.not_proven, "this token now belongs to someone else")
+            heard = time.monotonic()
+        except Unsaid:
+            if time.monotonic() - heard > timing.silence:
+                raise
 
 
 def _own_socket(socket: WebSocket, prefix: str) -> tuple[str, ...]:

@@ -11,3 +11,7 @@ class LinkEnded(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason.encode()[:120].decode(errors="ignore")
+
+
+class Unsaid(LinkEnded):
+    """The hub does not say whose a token is. It ends what begins, and not what goes on."""
