@@ -21,6 +21,7 @@ from twinpane_broker.check.secret_conditions import is_secret_column
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Table, table_of
 from twinpane_broker.question.normal_form import terms_of
+from twinpane_broker.question.plan import split
 from twinpane_broker.question.predicates import AllOf, Predicate, leaves
 
 MOST_WEIGHT = 0.25
@@ -68,8 +69,10 @@ class KnownValues:
         return events or fewer or plan.cohort is not None
 
     def _is_known(self, column: str) -> bool:
-        """Whether everybody knows it of everybody: of a person what is not sensitive, when somebody came, and days between such."""
-        return not is_secret_column(column, self.bound)
+        """Whether everybody knows it of everybody: a column of the table of persons that is not sensitive."""
+        if self.bound.difference(column) is not None or self._is_of_events(split(column)[0]):
+            return False
+        return not self.bound.column(column).sensitive
 
     def _is_of_events(self, table: str) -> bool:
         return self.bound.catalogue.home(self.bound.table(table)) is not None
