@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Mapping
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from twinpane_broker.catalogue.catalogue import Column, Table
+from twinpane_broker.disclosure import feasibility
 from twinpane_broker.disclosure.feasibility import Audit, Need, Total, window
 from twinpane_broker.disclosure.secondary_suppression import SuppressionPattern
 from twinpane_broker.evidence.table import table_of
@@ -158,6 +160,14 @@ def test_rows_are_audited_where_they_are_other_numbers() -> None:
         totals=[Total(line, 55)], alone=frozenset(), base=1, floor=1,
     )  # fmt: skip
     assert follows.narrow(frozenset({(0,), (1,)})) == [(0,)]
+
+
+def test_where_the_program_gives_no_result_a_cell_counts_as_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ails the solver, nothing is shown on its word."""
+    problem = feasibility._Problem({(0,): 3, (1,): 20}, {(0,): (1, 10), (1,): (1, None)}, (), frozenset())
+    monkeypatch.setattr(problem, "_solved", lambda *_: SimpleNamespace(status=4, x=None))
+    assert problem.solve((0,), 1) == 3
+    assert problem.interval((0,), None) == (3, 3)
 
 
 def test_windows_hold_all_counts_that_round_alike() -> None:

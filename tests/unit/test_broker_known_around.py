@@ -160,6 +160,14 @@ def test_every_known_question_is_looked_at_once() -> None:
     assert len({known.plan for known in found}) == len(found) == 4 + 8
 
 
+def test_a_question_with_too_many_known_ones_is_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is not looked at could tell of somebody. That they are too many follows from the question alone."""
+    monkeypatch.setattr("twinpane_broker.disclosure.known_plans.MOST", 1)
+    answer = world(tmp_path / "site", 200, "").ask("select count(*) from person where age < 40 or weight >= 50")
+    assert isinstance(answer, Refusal)
+    assert answer.code is RefusalCode.withheld
+
+
 def test_each_step_of_a_cohort_is_known_by_itself() -> None:
     """Before, secrets were taken to hold for everybody in all steps, or for nobody in all: a mixture of both went unseen."""
     ill = "p.person_id in (select person_id from visit where ward = 'icu')"

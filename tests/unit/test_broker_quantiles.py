@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.gibleed import GIBLEED
+from twinpane_broker.aggregates.quantile import Quantile
+from twinpane_broker.aggregates.value import End
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, ColumnType, Given, Role, Table
 from twinpane_broker.catalogue.edges import borders_of, grid_of
@@ -216,3 +218,13 @@ def test_too_many_grids_together_are_refused_with_what_to_ask() -> None:
         check(parse_sql("SELECT test, median(x) FROM lab GROUP BY 1", catalogue), catalogue)
     assert check(parse_sql("SELECT test, median(x) FROM lab WHERE test IN (1, 2, 3) GROUP BY 1", catalogue), catalogue)
     assert check(parse_sql("SELECT test, avg(x) FROM lab GROUP BY 1", catalogue), catalogue)
+
+
+def test_a_quantile_at_the_lower_bound_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a grid that begins above the column's own: the true one may be less, from the border of the nearest edge on."""
+    whole = Column(name="value", type="double", role="measure", bounds=(0, 100), precision=0.1)
+    grid = whole.model_copy(update={"bounds": (10.0, 20.0), "edges": (10.0, 12.0, 20.0)})
+    monkeypatch.setattr(Quantile, "number", lambda *_: 10.0)
+    shown, end = Quantile(column="person.value", percent=5).told(None, grid, whole, None)  # type: ignore[arg-type]
+    assert end is End.or_less
+    assert 10 < shown < 12

@@ -54,6 +54,14 @@ def test_a_correlation_does_not_tell_whether_a_few_lack_a_value(tmp_path: Path) 
     assert seen[0] == seen[1] == seen[2] == (False, 500, (480, 502))
 
 
+def test_of_so_few_that_some_may_lack_a_value_no_correlation_is_told(tmp_path: Path) -> None:
+    """A correlation needs fifty persons, and as many where eighteen of them have no weight: of sixty it is not told."""
+    for lacking in (0, 1, 9):
+        person = people(sex=lambda i: "F" if i < 60 else "M", weight=lambda i, n=lacking: None if i < n else 50.0 + i % 40)
+        site = hospital(tmp_path / str(lacking), catalogue=lacks_values(), person=person)
+        assert site.ask(f"SELECT corr(age, weight) {OF_WOMEN}").rows[0].values[0].suppressed
+
+
 @pytest.mark.parametrize("lacking", [0, 1, 9])
 def test_a_mean_of_those_with_a_value_is_their_own(tmp_path: Path, lacking: int) -> None:
     """It is shown, and right, with the number of the group for that of its values; a sum is made of both, and marked."""
