@@ -187,7 +187,15 @@ def running(folder: Path, environment: dict[str, str] | None = None, **settings:
     finally:
         for browser in hub.browsers:
             browser.client.close()
+        # Its own alone: the browser of other tests is a descendant of this process too.
+        started = children.descendants(process.pid)
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(20)
-        children.end_descendants()
+        for pid in (*started, process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+        for pid in started:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
