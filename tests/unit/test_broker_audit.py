@@ -162,7 +162,7 @@ def test_rows_are_audited_where_they_are_other_numbers() -> None:
     assert follows.narrow(frozenset({(0,), (1,)})) == [(0,)]
 
 
-def test_where_the_program_gives_no_result_a_cell_counts_as_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_result_of_the_program_a_cell_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever ails the solver, nothing is shown on its word."""
     problem = feasibility._Problem({(0,): 3, (1,): 20}, {(0,): (1, 10), (1,): (1, None)}, (), frozenset())
     monkeypatch.setattr(problem, "_solved", lambda *_: SimpleNamespace(status=4, x=None))

@@ -54,7 +54,7 @@ def test_a_correlation_does_not_tell_whether_a_few_lack_a_value(tmp_path: Path) 
     assert seen[0] == seen[1] == seen[2] == (False, 500, (480, 502))
 
 
-def test_of_so_few_that_some_may_lack_a_value_no_correlation_is_told(tmp_path: Path) -> None:
+def test_of_few_who_may_lack_a_value_no_correlation_is_told(tmp_path: Path) -> None:
     """A correlation needs fifty persons, and as many where eighteen of them have no weight: of sixty it is not told."""
     for lacking in (0, 1, 9):
         person = people(sex=lambda i: "F" if i < 60 else "M", weight=lambda i, n=lacking: None if i < n else 50.0 + i % 40)
