@@ -87,11 +87,12 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
         if wait > 0:
             raise HTTPError(429, f"Too many wrong tries. Try again in {wait:.0f} seconds.")
         known = accounts.load(Path(self.file))
-        # Count before checking, so that simultaneous attempts count too; and let few wait, as each check takes a processor for a while.
-        self.close.failed(close)
-        self.wide.failed(*wide)
+        # Let few wait, as each check takes a processor for a while; what is not checked is no wrong try.
         if self._checking >= MOST_CHECKS:
             raise HTTPError(429, "Too many people sign in at this moment. Try again in a few seconds.")
+        # Count before checking, so that simultaneous attempts count too.
+        self.close.failed(close)
+        self.wide.failed(*wide)
         self._checking += 1
         try:
             right = await asyncio.to_thread(accounts.verify, known, name, password)

@@ -39,7 +39,7 @@ class TokenView:
     note: str
     made: datetime
     used: datetime | None
-    ends: datetime | None
+    ends: datetime
 
 
 def scope_of(user: str, project: str) -> str:
@@ -92,7 +92,7 @@ class ProjectTokens(BaseHandler):  # type: ignore[misc]  # JupyterHub is written
         found = []
         for token in user.orm_user.api_tokens:
             named = [scope.removeprefix(prefix) for scope in token.scopes if scope.startswith(prefix)]
-            if token.client_id == "jupyterhub" and named and (token.expires_at is None or token.expires_at > now) and token.expires_at:
+            if token.client_id == "jupyterhub" and named and token.expires_at is not None and token.expires_at > now:
                 found.append(TokenView(token.api_id, named[0], token.note or "", token.created, token.last_activity, token.expires_at))
         return sorted(found, key=lambda token: token.made, reverse=True)
 

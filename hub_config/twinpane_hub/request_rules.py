@@ -34,9 +34,11 @@ def install(hosts: Hosts, inside: str) -> None:
         # JupyterHub demands PKCE, and takes *plain*: a proof that is sent along with what it proves.
         if asked.path == AUTHORIZE and handler.get_argument("code_challenge_method", "") != "S256":
             raise HTTPError(400, "This sign-in has no proof of the kind S256, so it was refused.")
-        if asked.path == SIGN_OUT and asked.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
-            raise HTTPError(403, "Another page asked to sign you out, so nothing was done.")
         await prepare(handler)
+        # JupyterLab's own *Log Out* comes from a server's name, and so may what a cell shows: the person says whether it was meant.
+        if asked.path == SIGN_OUT and asked.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+            handler.finish(await handler.render_template("sign_out.html"))
+            raise Finish
 
     BaseHandler.prepare = with_rules
     LogoutHandler._backend_logout_cleanup = sign_out

@@ -162,6 +162,15 @@ def test_strangers_cannot_lock_out_a_browser_that_is_known(hub: Hub) -> None:
     assert answer.status_code == 429
 
 
+def test_another_page_signs_nobody_out(hub: Hub) -> None:
+    """What a cell shows may open the hub's sign-out, and so does JupyterLab's own menu: the person is asked."""
+    browser = hub.sign_in("researcher")
+    page = browser.client.get("/hub/logout", headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-site"})
+    assert "Sign out of Twinpane?" in page.text
+    assert "First" in browser.get("/hub/home").text
+    assert 'href="/hub/logout"' in page.text
+
+
 def test_sign_out_means_out(hub: Hub) -> None:
     """At the hub, at one's servers, and at the sites' review pages."""
     browser = hub.sign_in("researcher")

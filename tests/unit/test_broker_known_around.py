@@ -178,6 +178,16 @@ def test_each_step_of_a_cohort_is_known_by_itself() -> None:
     assert sorted(len(cohort.steps) for cohort in known if cohort is not None) == [1, 1, 2]
 
 
+def test_known_steps_of_a_cohort_hide_none_of_its_mixed_ones() -> None:
+    """However many there are: each has one way to be known."""
+    ill = "p.person_id in (select person_id from visit where ward = 'icu')"
+    came = [f"p.person_id in (select person_id from visit where day >= '2019-0{month}-01')" for month in range(1, 9)]
+    steps = " and ".join([f"({ill} or {came[0]})", *came[1:]])
+    asked = bound_to(f"select count(*) from person p where {steps}", OPEN)
+    known = {len(plan.plan.cohort.steps) for plan in known_plans(asked) or () if plan.plan.cohort is not None}
+    assert known == {len(came), len(came) - 1}
+
+
 def test_the_persons_of_a_question_are_asked_about_alone() -> None:
     """Without tables of events, cohorts and secrets."""
     alone = of_persons(bound_to(f"select count(*) from {JOINED} where p.age < 40 and v.day >= '2020-02-01' and p.weight >= 50", OPEN))

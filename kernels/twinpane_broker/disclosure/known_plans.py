@@ -140,7 +140,8 @@ def _known_cohorts(bound: ResolvedPlan) -> Iterator[Cohort]:
     entry = None if any(is_secret(leaf, bound) for event in events for leaf in leaves(event.where)) else cohort.entry
     # Of a cohort that is entered by something secret, nobody knows the days from which steps count: those at any time are known.
     is_dated = entry is not None or cohort.entry is None
-    for chosen in product(*(_known_ways(step, bound, is_dated) for step in cohort.steps)):
+    # Each way once: known steps have one, or their number would push what is told by the others out of sight.
+    for chosen in product(*(dict.fromkeys(_known_ways(step, bound, is_dated)) for step in cohort.steps)):
         steps = tuple(step for part in chosen for step in part)
         if steps or entry is not None:
             yield cohort.model_copy(update={"entry": entry, "steps": steps})
