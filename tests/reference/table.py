@@ -190,8 +190,13 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
 
 def _with_known(verdict: Verdict, question: Question, earlier: Earlier) -> Verdict:
     """A known set that stands in for the question's persons is released with the answer."""
-    verdict.known += [old for old in earlier.around(question.who, question.rules) if old in earlier.known]
+    verdict.known += _known_instead(question, earlier)
     return verdict
+
+
+def _known_instead(question: Question, earlier: Earlier) -> list[Persons]:
+    """The known sets that may stand in for the question's persons."""
+    return [old for old in earlier.around(question.who, question.rules) if old in earlier.known]
 
 
 def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) -> Verdict:
@@ -213,12 +218,14 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
     shown = {
         row.key: frozenset(part[PERSON]) for row, part in zip(answer.rows, parts, strict=True) if _is_its_own(row, part, told is own, rules)
     }  # fmt: skip
+    # A known set whose number is the question's leaves with it: a reader can add cells up with that.
+    released = (*earlier.sets, *_known_instead(own, earlier)) if answer.about else earlier.sets
     for row, part, values in zip(answer.rows, parts, owns, strict=True):
         of_another = answer.about and told is own and len(own.plan.group_by) == 1 and answer.persons is not None
         left = _left_of_another(answer.persons, row.key, shown, rules) if of_another else ()
         lines = () if of_another else tuple(_left_over(row.key, shown, told.who))
         around = tuple(own.known(row.key)) if told is own else ()
-        beside = replace(earlier, left_over=lines, left_of_another=left, known=around)
+        beside = replace(earlier, sets=released, left_over=lines, left_of_another=left, known=around)
         _judge_row(row, part, values, told, own, answer, beside, verdict)
     if told is own:
         verdict.sets += _sums(answer, parts)
