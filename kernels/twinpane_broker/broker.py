@@ -24,7 +24,7 @@ from twinpane_broker.disclosure.applied import applied
 from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.costs import Cost, Spent, cost_of
 from twinpane_broker.disclosure.judge import WITHHELD, Answer, Judged, judge
-from twinpane_broker.disclosure.known_group import GROUPS, known_group
+from twinpane_broker.disclosure.known_group import GROUPS, known_groups
 from twinpane_broker.disclosure.row_base import row_base
 from twinpane_broker.disclosure.set_names import SetNames, name_of_everybody
 from twinpane_broker.engine.engine import Engine
@@ -169,8 +169,8 @@ class Broker:
         threshold = self.rules.threshold
         cost.pay(decision.charge, self.rules, self.catalogue.persons)
         lines = account_lines(decision.told(cost.charge), self.rules.most_sets(self.catalogue.persons))
-        group = known_group(bound, self._engine.measure) if self.rules.tells_counts else None
-        if group is not None and not decision.admits_group(group, GROUPS, threshold):
+        groups = known_groups(bound, self._engine.measure) if self.rules.tells_counts else ()
+        if not all(decision.admits_group(group, GROUPS, threshold) for group in groups):
             return replace(WITHHELD, answer=WITHHELD.answer.model_copy(update={"account": lines}))
         judged = judge(
             bound, evidence, self.rules,
@@ -180,12 +180,13 @@ class Broker:
                 distance=self._distance, measured=self._engine.measure,
             ), self._secret, names,
         )  # fmt: skip
-        if group is not None and not judged.answer.withheld:
-            judged = replace(judged, values={**judged.values, GROUPS: (group,)})
+        if groups and not judged.answer.withheld:
+            judged = replace(judged, values={**judged.values, GROUPS: groups})
         return replace(judged, answer=judged.answer.model_copy(update={"account": lines}))
 
-    def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str, totals: Totals) -> Standing:
+    def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str, totals: Totals, part: bytes = b"") -> Standing:
         """See ``Decision.place``. Names are beside a catalogue: a set that was released under another one has no name here."""
+        name += part
         said, around = self._catalogue + name, self._named(totals)
         standing = decision.place(who, said, self.rules.threshold, self._distance(name), kind, around)
         if standing.stand_in is None or not standing.stand_in.said:

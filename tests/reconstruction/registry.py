@@ -5,6 +5,7 @@ from functools import partial
 from .around import AROUND, around
 from .balance import balance
 from .bands import BANDS, bands
+from .beside import BESIDE, beside
 from .descriptions import descriptions
 from .flips import flips
 from .known import known_values
@@ -29,6 +30,7 @@ ATTACKS: dict[str, Attack] = {
     "spread": spreads,
     "known values": known_values,
     **{name: partial(around, name=name) for name in AROUND},
+    **{name: partial(beside, name=name) for name in BESIDE},
     "overlap": overlap,
     "one in two cells": one_in_two_cells,
     "avg and sum": mean_and_sum,

@@ -11,20 +11,28 @@ Persons = frozenset
 
 
 def is_sum_for(number: int, who: Persons, rules: Rules, earlier: Collection[Persons], whole: Persons) -> bool:
-    """Whether a number of persons is a sum or difference of the numbers of earlier sets, and of the question's, that the set is like.
+    """Whether a number of persons is a sum or difference of the numbers of earlier sets, and of the question's, that the set is like."""
+    return any(number in some for some in _sums(who, rules, earlier, whole))
 
-    Of sums of many sets it is only asked that the earlier sets cover the set, and that the number is not further off than it may be.
-    """
+
+def sums_for(who: Persons, rules: Rules, earlier: Collection[Persons], whole: Persons) -> set[int]:
+    """All numbers of which this is so."""
+    return {number for some in _sums(who, rules, earlier, whole) for number in some}
+
+
+def _sums(who: Persons, rules: Rules, earlier: Collection[Persons], whole: Persons) -> Iterator[Collection[int]]:
+    """Of sums of many sets it is only asked that the earlier sets cover the set, and that the number is not further off than it may be."""
     places = {person: at for at, person in enumerate(sorted(whole.union(who, *earlier)))}
     new, *old = (sum(1 << places[person] for person in each) for each in (who, *dict.fromkeys(earlier)))
-    asked = [] if whole == who or whole in earlier else [sum(1 << places[person] for person in whole)]
-    if any(rounded(one, rules.base) == number for one in _of_two(new, old + asked, rules)):
-        return True
     covered, most = 0, rules.most_about
     for one in old:
         if (one & ~new).bit_count() <= most:
             covered |= one
-    return (new & ~covered).bit_count() <= most and abs(number - new.bit_count()) <= rules.most_about_sum + rules.base
+    if (new & ~covered).bit_count() <= most:
+        off = rules.most_about_sum + rules.base
+        yield range(new.bit_count() - off, new.bit_count() + off + 1)
+    asked = [] if whole == who or whole in earlier else [sum(1 << places[person] for person in whole)]
+    yield from ((rounded(one, rules.base),) for one in _of_two(new, old + asked, rules))
 
 
 def _of_two(new: int, old: list[int], rules: Rules) -> Iterator[int]:

@@ -22,8 +22,9 @@ from twinpane_broker.rules.policy import Rules
 from .cells import members
 from .known import KnownRows, asks_for_secrets, is_secret, known_around
 from .numbers import Number, correlated, counted, hidden, of_values, rounded, summed
+from .regions import Part, are_several, parts, sums
 from .rows import PERSON, beyond, column_of, is_missing, joined, kind_and_value, truth
-from .sums import is_sum_for
+from .sums import is_sum_for, sums_for
 
 Persons = frozenset
 Key = tuple[Category, ...]
@@ -84,6 +85,19 @@ class Question:
         inside = [known for known in self.around if all(split(group.column)[0] in known.tables for group in groups)]
         return [frozenset(known.rows[members(key, groups, table, known.rows, self.catalogue)][PERSON]) for known in inside]
 
+    def parts(self, who: Persons, key: tuple[Category, ...] = ()) -> tuple[Part, ...]:
+        """The parts of a cell's persons, where what decides of them differs with what everybody knows."""
+        if not are_several(self.plan, self.catalogue):
+            return ()
+        kept = [place for place, each in enumerate(key) if each.kind is not CategoryKind.total]
+        groups, key = tuple(self.plan.group_by[place] for place in kept), tuple(key[place] for place in kept)
+        table, is_known = (
+            [tuple(each[place] for place in kept) for each in self.keys],
+            not any(is_secret(group.column, self.catalogue) for group in groups),
+        )
+        rows = self.everything[members(key, groups, table, self.everything, self.catalogue)] if is_known else self.everything
+        return tuple(parts(who, self.plan, self.catalogue, rows, is_known))
+
     @property
     def population(self) -> Persons:
         """The persons of the joined tables."""
@@ -133,6 +147,9 @@ class Earlier:
     known: tuple[Persons, ...] = ()
     """The sets around the one that is judged of which everybody may know the size: they count as released."""
 
+    parts: tuple[Part, ...] = ()
+    """Those of the set that is judged, where it is told as the sum of their numbers."""
+
     def may_be_summed(self, who: Persons, rules: Rules) -> bool:
         """Whether no earlier set is nearer than any distance that may be drawn: such a one would stand in itself."""
         near = stand_ins(who, rules, self.sure)
@@ -148,8 +165,15 @@ class Earlier:
             return True
         if any(who <= rest and number == rounded(len(rest), rules.base) and len(rest - who) <= rules.most_about for rest in self.left_over):
             return True
+        if self.parts and number in sums(self.parts, rules, lambda part: self._numbers(part, rules)):
+            return True
         asked = [who, *(old for old in self.around(who, rules) if old in self.known)]
         return any(self.may_be_summed(one, rules) and is_sum_for(number, one, rules, self.sets, self.whole) for one in asked)
+
+    def _numbers(self, part: Persons, rules: Rules) -> set[int]:
+        """What may be told of a part: its own number, an earlier set's, or what can be added up."""
+        near = {rounded(len(old), rules.base) for old in (part, *stand_ins(part, rules, self.sets))}
+        return near | sums_for(part, rules, self.sets, self.whole)
 
     def around(self, who: Persons, rules: Rules) -> list[Persons]:
         """The sets whose numbers may stand in for a set, or for a known one that does so."""
@@ -173,7 +197,7 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
         return Verdict()
     question = replace(question, keys=tuple(row.key for row in answer.rows))
     sure = tuple(who for who in earlier if who and (not isinstance(earlier, Mapping) or earlier[who]))
-    earlier = Earlier(tuple(earlier), sure, question.who, known=tuple(question.known()))
+    earlier = Earlier(tuple(earlier), sure, question.who, known=tuple(question.known()), parts=question.parts(question.who))
     if not answer.about:
         return _judged(answer, question, question, earlier)
     if question.everybody is None:
@@ -225,7 +249,8 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
         left = _left_of_another(answer.persons, row.key, shown, rules) if of_another else ()
         lines = () if of_another else tuple(_left_over(row.key, shown, told.who))
         around = tuple(own.known(row.key)) if told is own else ()
-        beside = replace(earlier, sets=released, left_over=lines, left_of_another=left, known=around)
+        split = own.parts(frozenset(part[PERSON]), row.key) if told is own else ()
+        beside = replace(earlier, sets=released, left_over=lines, left_of_another=left, known=around, parts=split)
         _judge_row(row, part, values, told, own, answer, beside, verdict)
     if told is own:
         verdict.sets += _sums(answer, parts)
@@ -308,8 +333,12 @@ def _unions(answer: Release, parts: list[pd.DataFrame], of_another: bool) -> lis
 def _judge_persons(name: str, told: Release | Row, who: Persons, rules: Rules, earlier: Earlier, verdict: Verdict) -> None:
     """A number of persons: the set's own, or, if marked, that of an earlier set which equals it or is near."""
     verdict.numbers += 1
+    if earlier.parts:
+        verdict.known += [part.who for part in earlier.parts if len(part.who) >= rules.threshold]
     if not told.about:
         verdict.sets.append(who)
+        if who and earlier.parts:
+            verdict.faults.append(f"{name} has its own number, though something known decides of it")
         if told.persons != rounded(len(who), rules.base):
             verdict.faults.append(f"{name} has {told.persons} persons, not {rounded(len(who), rules.base)}")
         near = [old for old in earlier.known if len(old - who) < rules.threshold and len(who - old) < rules.threshold]

@@ -11,7 +11,7 @@ from broker_world import CATALOGUE, World, bound_to, people
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.disclosure.known_group import GROUPS, known_group
+from twinpane_broker.disclosure.known_group import GROUPS, known_groups
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import load_rules
@@ -31,9 +31,10 @@ KNOWN = known_ages()
 EVERYBODY = PersonSet(range(1000))
 
 
-def group_of(world: World, sql: str) -> PersonSet | None:
-    """The group of a question."""
-    return known_group(bound_to(sql, world.catalogue), world.engine.measure)
+def group_of(world: World, sql: str) -> PersonSet:
+    """The one group of a question."""
+    (group,) = known_groups(bound_to(sql, world.catalogue), world.engine.measure)
+    return group
 
 
 def test_a_group_is_of_the_known_conditions_alone(tmp_path: Path) -> None:
@@ -50,10 +51,11 @@ def test_a_group_is_of_the_known_conditions_alone(tmp_path: Path) -> None:
     assert group_of(world, "select count(*) from person where smoker = true") == EVERYBODY
 
 
-def test_a_condition_with_a_sensitive_part_makes_no_group(tmp_path: Path) -> None:
-    """An OR of age and smoking is known to nobody."""
+def test_who_is_left_to_a_secret_is_a_group_too(tmp_path: Path) -> None:
+    """Of an OR of age and smoking those who are not young are left to smoking; everybody knows who they are."""
     world = World(tmp_path, catalogue=KNOWN)
-    assert group_of(world, "select count(*) from person where age < 40 or smoker = true") == EVERYBODY
+    asked = bound_to("select count(*) from person where age < 40 or smoker = true", world.catalogue)
+    assert known_groups(asked, world.engine.measure) == (EVERYBODY, EVERYBODY - who(world, "age < 40"))
 
 
 def who(world: World, condition: str) -> PersonSet:
@@ -86,12 +88,12 @@ def test_tables_of_two_kinds_of_persons_have_no_group() -> None:
     """Patients and staff, say: who is meant by a person is not one thing."""
     tables = SimpleNamespace(plan=SimpleNamespace(tables=("patient", "staff")), catalogue=SimpleNamespace(home=lambda _table: None))
     tables.table = lambda name: SimpleNamespace(name=name)
-    assert known_group(cast(ResolvedPlan, tables), lambda _bound: pytest.fail("it was asked for")) is None
+    assert known_groups(cast(ResolvedPlan, tables), lambda _bound: pytest.fail("it was asked for")) == ()
 
 
 def test_rounded_sites_ask_of_no_group(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Under rounding a sum of many sets hides a few."""
-    monkeypatch.setattr("twinpane_broker.broker.known_group", lambda *_: pytest.fail("it was asked for"))
+    monkeypatch.setattr("twinpane_broker.broker.known_groups", lambda *_: pytest.fail("it was asked for"))
     assert isinstance(World(tmp_path, catalogue=KNOWN).ask("select count(*) from person where smoker = true"), Release)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
@@ -9,7 +10,17 @@ from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.memory import Standing, Totals
 
 Measured = Callable[[ResolvedPlan], Evidence]
-Places = Callable[[PersonSet, bytes, str, Totals], Standing]
+
+
+class Places(Protocol):
+    """Where the memory places a set that the question describes."""
+
+    def __call__(self, who: PersonSet, name: bytes, kind: str, totals: Totals, part: bytes = b"") -> Standing:
+        """By its name, beside others of the same kind of number; ``totals`` are the names of those to which it belongs.
+
+        ``part``: which part of the set this is, if its number is told with those of others alone.
+        """
+        ...
 
 
 @dataclass(frozen=True)
@@ -17,8 +28,6 @@ class Beside:
     """The memory's decision under way, and the engine."""
 
     places: Places
-    """Where the memory places a set that the question describes, by its name, beside others of the same kind of number; and the names of
-    the totals to which it belongs."""
     admits: Callable[[PersonSet, bytes, Totals], bool]
     """Whether it admits a set that follows from several numbers, by its name and those of the totals to which it belongs."""
     admits_rows: Callable[[PersonSet, int, int], bool]

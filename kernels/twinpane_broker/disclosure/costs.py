@@ -62,12 +62,12 @@ class Cost:
         """The same, but raises ValueError for more sets than were paid for, and one: the stand-in of all, by its own name."""
         asked: set[bytes] = set()
 
-        def place(who: PersonSet, name: bytes, kind: str, totals: Totals) -> Standing:
+        def place(who: PersonSet, name: bytes, kind: str, totals: Totals, part: bytes = b"") -> Standing:
             if kind == PERSONS:  # what is told of values is told of cells that were placed before
                 asked.add(name)
             if len(asked) > self.sets + 1:
                 raise ValueError("a number would be told of a set that is not in the account")
-            return places(who, name, kind, totals)
+            return places(who, name, kind, totals, part)
 
         return place
 

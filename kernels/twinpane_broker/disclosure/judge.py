@@ -5,7 +5,7 @@ releases. It never depends on the measures asked for. Dominance alone suppresses
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import product
 from typing import Annotated
@@ -18,7 +18,7 @@ from twinpane_broker.cells.person_sets import PersonSet, fingerprint, near
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
-from twinpane_broker.memory import AS_FEW, NO_TOTALS, PERSONS, REFUSED, StandIn, Standing, Totals
+from twinpane_broker.memory import REFUSED, StandIn, Standing, Totals
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import MAX_ROWS
@@ -33,7 +33,9 @@ from .conditions import conditions_are_safe, known_conditions_are_safe
 from .held_numbers import Numbers, Told
 from .known_around import KnownAround
 from .known_plans import is_known_beside
+from .known_regions import KnownRegions
 from .known_values import KnownValues
+from .placing import Placing
 from .row_base import coarse_row_base, row_base
 from .secondary_suppression import SuppressionPattern, ToldTotal
 from .set_names import SetNames
@@ -90,9 +92,9 @@ def judge(
     if not known_conditions_are_safe(bound, beside.measured, rules) or not conditions_are_safe(bound, evidence, rules):
         return WITHHELD
     around = KnownAround(bound, beside.measured, beside.distance)
-    if around.are_too_many:
+    if around.are_too_many or (regions := KnownRegions(bound, beside.measured)).are_too_many:
         return WITHHELD
-    asked_of = _Placing(names, beside, around, rules)
+    asked_of = Placing(names, beside, around, regions if regions.are_several else None, counter)
     standing = asked_of.place(evidence.who, (), ())
     whole = StandIn(evidence.who, evidence.persons) if standing.admitted else standing.stand_in
     if whole is None or not threshold_rule(whole.persons, rules.threshold):
@@ -101,7 +103,7 @@ def judge(
     if of_another and (of_stand_in := table_of_stand_in(bound, evidence, whole.who, beside.measured)) is not None:
         beside.instead(whole.who)
         evidence, about, names = of_stand_in, True, SetNames(bound, whole.said or fingerprint(whole.who))
-        asked_of = _Placing(names, beside, None, rules)
+        asked_of = Placing(names, beside, None, None, counter)
     coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))
     known = KnownValues(bound, beside.measured)
     total = ToldTotal(evidence.who, evidence.persons) if about else ToldTotal(whole.who, whole.persons, standing.admitted)
@@ -118,43 +120,14 @@ def judge(
         part.left_over = part.holes.left_over(partial(asked.total_of, part.table, tables if bound.plan.margins else {}))
     rows = {part.table.kept: asked.rows(part, tables) for part in shown}
     # A sum of released numbers tells of no set of its own.
-    released, values = [whole.who] if standing.admitted or not whole.is_sum else [], dict[str, tuple[PersonSet, ...]]()
+    released = [whole.who] if standing.admitted or not whole.is_sum else [*whole.released]
+    values = dict[str, tuple[PersonSet, ...]]()
     for part in tables.values():
         released += part.released
         for kind, sets in part.values.items():
             values[kind] = (*values.get(kind, ()), *sets)
     told = tuple(_in_order(bound, rows, full.table.kept))
     return Judged(Answer(persons=counter.shown(whole.who, whole.persons), about=not standing.admitted, rows=told), tuple(released), values)
-
-
-@dataclass
-class _Placing:
-    """Where the sets of a question stand: beside those that everybody knows, and beside the memory."""
-
-    names: SetNames
-    beside: Beside
-    around: KnownAround | None
-    rules: Rules
-
-    def place(self, who: PersonSet, kept: tuple[int, ...], cell: Index, wider: Totals = NO_TOTALS) -> Standing:
-        """Where the set of a cell of these axes stands; ``wider``: the names of wider bins that count as totals. Raises EngineError."""
-        name = self.names.of(kept, cell)
-        known = self.around.near(who, name, kept, cell) if self.around is not None else None
-        if known is None:
-            return self.beside.places(who, name, PERSONS, self.names.around(kept, cell) | wider)
-        if len(known.who) < self.rules.threshold + known.distance - 1:
-            return AS_FEW
-        stand_in = StandIn(known.who, len(known.who), known.name, is_known=True, by_another=known.by_another)
-        if kept:
-            # The memory is not asked about a cell's: beside the other cells it would see whether the two are equal.
-            return Standing(False, stand_in)
-        standing = self.beside.places(known.who, known.name, PERSONS, known.totals)
-        if standing.stand_in is not None:
-            return replace(standing, stand_in=replace(standing.stand_in, is_known=True, by_another=True))
-        if not standing.admitted:
-            return standing
-        self.beside.stands_in(known.who)
-        return Standing(False, stand_in)
 
 
 @dataclass
@@ -178,7 +151,7 @@ class _Part:
         return None if cell in self.holes else self._told(self.table.cell(cell), self.stand_in)
 
     def _told(self, seen: CellEvidence, stand_in: StandIn | None, alone: bool = False) -> Told:
-        slack = self.holes.rules.most_about_sum if stand_in is not None and stand_in.is_loose else self.holes.rules.most_about
+        slack = (stand_in.steps if stand_in is not None else 1) * self.holes.rules.most_about
         if stand_in is None:
             return Told(seen, fewest=seen.persons - slack)
         return Told(seen, about=True, fewest=seen.persons - slack, known=stand_in.is_known, alone=alone)
@@ -202,7 +175,7 @@ class _Asked:
     known: KnownValues
     total: ToldTotal
     """What is told of the question's persons."""
-    placing: _Placing
+    placing: Placing
 
     def settled(self, table: Table) -> _Part | None:
         """The table with enough cells suppressed that rules and memory allow the rest; None if too little is left."""
@@ -218,6 +191,7 @@ class _Asked:
             implied, refused_line = self._implied(holes)
             if refused_line is None:
                 own = [table.cell(cell).who for cell in holes.left if table.size(cell)]
+                own += [who for stand_in in holes.stand_ins.values() for who in stand_in.released]
                 return _Part(table, holes, own + implied, self.stand_in)
             holes.hide_one(refused_line)
         return None

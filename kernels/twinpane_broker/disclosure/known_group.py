@@ -1,4 +1,4 @@
-"""The group of a question: who meets its conditions on what acquaintances know of persons (``sensitive = false``), whatever else it asks.
+"""The groups of a question: who meets its conditions on what acquaintances know of persons (``sensitive = false``), whatever else it asks.
 
 Everybody may know such a group. If a few persons follow from several groups, then a refusal or a zero told whether one of these few has
 what the questions ask about. So a question about such a group is refused by its group alone (simulatable auditing, Kenthapadi, Mishra and
@@ -10,12 +10,20 @@ from twinpane_broker.check.resolve import ResolvedPlan
 
 from .beside import Measured
 from .known_plans import of_persons
+from .known_regions import KnownRegions
 
 GROUPS = "groups"
 """Their kind in the memory."""
 
 
-def known_group(bound: ResolvedPlan, measured: Measured) -> PersonSet | None:
-    """The group of a question; None if its tables belong to no table of persons, or to several. Raises EngineError."""
+def known_groups(bound: ResolvedPlan, measured: Measured) -> tuple[PersonSet, ...]:
+    """The groups of a question: one, and each region of which another secret decides (``known_regions``).
+
+    There is none if its tables belong to no table of persons, or to several. Raises EngineError.
+    """
     alone = of_persons(bound)
-    return measured(alone).who if alone is not None else None
+    if alone is None:
+        return ()
+    regions = KnownRegions(bound, measured)
+    apart = regions.parts(PersonSet(), (), ()) if regions.are_several and not regions.are_too_many else ()
+    return (measured(alone).who, *(part.region for part in apart if part.region is not None and not part.is_sure))

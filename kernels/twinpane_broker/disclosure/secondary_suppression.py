@@ -230,7 +230,7 @@ class SuppressionPattern:
         """What a reader knows of a cell from its stand-in: by how many persons the two may differ."""
         bounds: dict[Index, Bounds] = {}
         for cell, stand_in in self.stand_ins.items():
-            slack = self.rules.most_about_sum if stand_in.is_loose else self.rules.most_about
+            slack = stand_in.steps * self.rules.most_about
             bounds[cell] = (stand_in.persons - slack, stand_in.persons + slack)
         return bounds
 

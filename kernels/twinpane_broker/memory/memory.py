@@ -24,6 +24,10 @@ class StandIn:
     """Whether everybody may know it. Who knows the rows and ages of that set would see one person missing in them."""
     by_another: bool = False
     """Whether it stands in for a set that stands in for the asked one."""
+    parts: int = 1
+    """Of how many regions it is a sum, in each of which another secret decides who is in the asked set."""
+    released: tuple[PersonSet, ...] = field(default=(), repr=False)
+    """Sets that were admitted with their own numbers, which are in the sum."""
 
     @property
     def is_sum(self) -> bool:
@@ -31,9 +35,9 @@ class StandIn:
         return self.said is None
 
     @property
-    def is_loose(self) -> bool:
-        """Whether the set may differ from it by twice as many persons as from a near set."""
-        return self.is_sum or self.by_another
+    def steps(self) -> int:
+        """By how many times as many persons the set may differ from it as from a near set."""
+        return (2 if self.is_sum or self.by_another else 1) * self.parts
 
 
 @dataclass(frozen=True)

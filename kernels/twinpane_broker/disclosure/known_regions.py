@@ -1,0 +1,127 @@
+"""Splits a question's set by what everybody knows: into regions in each of which the same secret decides who is in it.
+
+*The healthy of five places, and everybody else who came in May* is known but for the healthy of five places. Who knows how many came in May
+would add such persons until the number turns in rounding, and so read the number of the healthy exactly; and under exact counts see by
+two such questions whether one person is among the healthy. So a set whose conditions join what is known and what is secret by OR is told as
+the sum of what would be told of its parts. What is known of it adds nothing to what is told of the rest.
+"""
+
+import hashlib
+from collections.abc import Hashable
+from dataclasses import dataclass
+from functools import cached_property
+
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import ResolvedPlan
+from twinpane_broker.evidence.table import Index, Table, table_of
+
+from .beside import Measured
+from .known_plans import Rest, grouped, known_ways
+from .set_names import DIGEST, Differences, described
+
+MOST = 4
+"""Regions of a question; one with more is withheld."""
+MOST_SPLIT = 256
+"""Sets of persons that are looked at to find them."""
+Key = frozenset[Rest]
+"""The ways in which a person may be in a question, each by what must hold besides what is known; none of them implies another."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What of a set lies in one region."""
+
+    who: PersonSet
+    region: PersonSet | None
+    """Whom everybody may know: all persons of the region, and of the cell; None if what makes the cell is secret."""
+    name: bytes
+    """Tells the parts of one set apart; goes behind the name of the set."""
+    is_sure: bool
+    """Whether everybody of the region is in the set, whatever is secret."""
+
+
+@dataclass(frozen=True)
+class KnownRegions:
+    """The regions of a question. Raises EngineError where they are looked at."""
+
+    bound: ResolvedPlan
+    measured: Measured
+
+    @cached_property
+    def are_too_many(self) -> bool:
+        """Whether there are more than are looked at; this follows from what everybody knows."""
+        found = self._regions((), ()) if self.are_several else {}
+        return found is None or len(found) > MOST
+
+    @property
+    def are_several(self) -> bool:
+        """Whether what decides who is in the set differs with what is known: it follows from the question alone."""
+        return len({rest for _, rest in self._ways}) > 1
+
+    def parts(self, who: PersonSet, kept: tuple[int, ...], cell: Index) -> tuple[Part, ...]:
+        """The parts of the set of a cell, in an order that follows from the question."""
+        regions = self._regions(kept, cell)
+        is_known = regions is not None
+        if regions is None:
+            regions = self._regions((), ()) or {}
+        found = (
+            Part(who & region, region if is_known else None, _name(key, self.bound), is_known and Rest() in key)
+            for key, region in regions.items()
+        )
+        return tuple(sorted(found, key=lambda part: part.name))
+
+    @cached_property
+    def _ways(self) -> tuple[tuple[ResolvedPlan, Rest], ...]:
+        return known_ways(self.bound)
+
+    def _regions(self, kept: tuple[int, ...], cell: Index) -> dict[Key, PersonSet] | None:
+        """The persons of a cell, apart by what decides of them; None if the cell is one of something secret, or they are too many."""
+        tables = self._tables(kept)
+        if tables is None:
+            return None
+        found: dict[Key, PersonSet] = {}
+        for table, (_, rest) in zip(tables, self._ways, strict=True):
+            found = _split(found, table.cell(cell).who if kept else table.who, rest)
+            if len(found) > MOST_SPLIT:
+                return None
+        return found
+
+    def _tables(self, kept: tuple[int, ...]) -> tuple[Table, ...] | None:
+        if kept not in self._measured_by:
+            by_axes = [grouped(known, self.bound, kept) for known, _ in self._ways]
+            self._measured_by[kept] = tuple(table_of(known, self.measured(known)) for known in by_axes if known is not None)
+        found = self._measured_by[kept]
+        return found if len(found) == len(self._ways) else None
+
+    @cached_property
+    def _measured_by(self) -> dict[tuple[int, ...], tuple[Table, ...]]:
+        return {}
+
+
+def _split(regions: dict[Key, PersonSet], who: PersonSet, rest: Rest) -> dict[Key, PersonSet]:
+    """The regions with one more way in for some persons."""
+    found: dict[Key, PersonSet] = {}
+    for key, region in (*regions.items(), (Key(), who - PersonSet().union(*regions.values()))):
+        inside = region & who
+        for of, persons in ((key, region - inside), (_shortest(key | {rest}), inside)):
+            if persons:
+                found[of] = found.get(of, PersonSet()) | persons
+    return found
+
+
+def _shortest(key: Key) -> Key:
+    return Key(rest for rest in key if not any(other < rest for other in key))
+
+
+def _name(key: Key, bound: ResolvedPlan) -> bytes:
+    """The digest of a key; it follows from what the question says, and not from how it orders or calls that."""
+    differences = {one.name: [one.since, one.until, one.unit] for one in bound.plan.differences}
+    ways = sorted(sorted(_text(each, differences) for each in rest) for rest in key)
+    return hashlib.blake2b(repr(ways).encode(), digest_size=DIGEST).digest()
+
+
+def _text(what: Hashable, differences: Differences) -> str:
+    """Of several secrets one must hold: conditions, or the criteria of a step."""
+    if isinstance(what, frozenset):
+        return repr(sorted(str(one) if isinstance(one, tuple) else described(one, differences) for one in what))
+    return str(what)
