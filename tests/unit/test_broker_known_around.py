@@ -11,6 +11,7 @@ from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.disclosure.known_plans import known_plans, of_persons
 from twinpane_broker.errors import RefusalCode
 from twinpane_broker.memory import InProcessMemory
+from twinpane_broker.question.predicates import leaves
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import Rules, load_rules
 
@@ -23,19 +24,26 @@ JOINED = "visit v join person p on v.person_id = p.person_id"
 GROUP = "p.race = 'a' and p.age >= 30 and p.age < 40"
 OF_PERSONS = f"select count(*) n from person p where {GROUP} and "
 MONTH = "'2020-02-01' and {} < '2020-03-01'"
+WARDS, THEN = "ward in ('icu', 'er')", f"day >= {MONTH.format('day')}"
 
 
 def world(folder: Path, group: int, lacks: str, rules: Rules = TEN_FIVE, others: int = 0) -> World:
-    """So many persons are of race a and in their thirties, and come in February 2020. The first of them ``lacks`` weight, or visits; so do
-    some others of them."""
+    """So many persons are of race a and in their thirties, and come in February 2020. The first of them ``lacks`` weight, or visits, or was
+    on another ward; so do some others of them."""
     folder.mkdir(parents=True)
     first = {*range(1, 1 + others), *((0,) if lacks else ())}
     person = people(
         race=lambda i: "a" if i < group or i % 3 == 0 else "b", age=lambda i: 30 + i % 10 if i < group else 40 + i % 30,
-        weight=lambda i: 40.0 if (i in first and lacks != "visits") or (i >= group and i % 10 == 9) else 70.0 + i % 9,
+        weight=lambda i: 40.0 if (i in first and lacks == "weight") or (i >= group and i % 10 == 9) else 70.0 + i % 9,
     )  # fmt: skip
     came = (i for i in range(1000) if lacks != "visits" or i not in first)
-    rows: list[Any] = [{"person_id": i, "day": pd.Timestamp("2020-02-03" if i < group else "2019-05-06")} for i in came]
+    rows: list[Any] = [
+        {
+            "person_id": i, "day": pd.Timestamp("2020-02-03" if i < group else "2019-05-06"),
+            "ward": "day" if (i in first and lacks == "ward") or i % 5 == 4 < i - group else ("icu", "er")[i % 2],
+        }
+        for i in came
+    ]  # fmt: skip
     return World(folder, rules, catalogue=OPEN, memory=InProcessMemory(), person=person, visit=visits(rows))
 
 
@@ -59,6 +67,14 @@ ASKED = {
         "weight",
         "select count(*) from (select person_id, min(day) d from visit group by person_id) f join person p on f.person_id = p.person_id "
         f"where f.d >= {MONTH.format('f.d')} and p.weight >= 50",
+    ),
+    "who was on one of two wards then": ("ward", OF_PERSONS + f"person_id in (select person_id from visit where {WARDS} and {THEN})"),
+    "who was on one of two wards": ("ward", OF_PERSONS + f"person_id in (select person_id from visit where {WARDS})"),
+    "who was not on a third": ("ward", OF_PERSONS + f"person_id not in (select person_id from visit where ward = 'day' and {THEN})"),
+    "visits to two wards, first then": (
+        "ward",
+        f"select count(*) from (select person_id, min(day) d from visit where {WARDS} group by person_id) f join person p "
+        f"on f.person_id = p.person_id where f.d >= {MONTH.format('f.d')}",
     ),
     "who was somewhere": ("visits", OF_PERSONS + "person_id in (select person_id from visit where ward in ('icu', 'er', 'day'))"),
 }  # fmt: skip
@@ -175,7 +191,9 @@ def test_each_step_of_a_cohort_is_known_by_itself() -> None:
     steps = " and ".join(f"({ill} or {came.format(year, year)})" for year in (20, 21))
     asked = bound_to(f"select count(*) from person p where {steps}", OPEN)
     known = [plan.plan.cohort for plan in known_plans(asked) or ()]
-    assert sorted(len(cohort.steps) for cohort in known if cohort is not None) == [1, 1, 2]
+    criteria = [sorted(len(step.criteria) for step in cohort.steps) for cohort in known if cohort is not None]
+    # Of each step: whoever came then, whoever came at all or then, or anybody.
+    assert sorted(criteria) == sorted([[1], [1], [2], [2], [1, 1], [1, 2], [1, 2], [2, 2]])
 
 
 def test_known_steps_of_a_cohort_hide_none_of_its_mixed_ones() -> None:
@@ -186,6 +204,23 @@ def test_known_steps_of_a_cohort_hide_none_of_its_mixed_ones() -> None:
     asked = bound_to(f"select count(*) from person p where {steps}", OPEN)
     known = {len(plan.plan.cohort.steps) for plan in known_plans(asked) or () if plan.plan.cohort is not None}
     assert known == {len(came), len(came) - 1}
+
+
+def test_an_event_is_known_as_any_row_of_its_table() -> None:
+    """Of what is asked of it what everybody knows is kept: who came in a month, whatever for. Before, all of the event was left out."""
+    then = f"select count(*) from person where person_id in (select person_id from visit where {WARDS} and {THEN})"
+    known = [plan.plan.cohort for plan in known_plans(bound_to(then, OPEN)) or ()]
+    kept = [{leaf.column for event in cohort.events for leaf in leaves(event.where)} for cohort in known if cohort is not None]
+    assert kept == [{"visit.day"}]
+
+
+def test_a_secret_first_event_is_known_as_the_first_of_any_kind() -> None:
+    """Its day is known then, and so are the groups by it."""
+    first = f"(select person_id, min(day) d from visit where {WARDS} group by person_id) f"
+    asked = f"select year(f.d) y, count(*) n from {first} join person p on f.person_id = p.person_id where p.age < 40 group by y"
+    known = known_plans(bound_to(asked, OPEN)) or ()
+    assert sorted(len(plan.firsts) for plan in known) == [0, 1]
+    assert all(first.event.where is None for plan in known for first in plan.firsts.values())
 
 
 def test_the_persons_of_a_question_are_asked_about_alone() -> None:

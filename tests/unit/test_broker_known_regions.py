@@ -78,6 +78,10 @@ def test_steps_of_a_cohort_have_regions_too(world: World) -> None:
     assert sum(part.is_sure for part in regions(world, sql).parts(PersonSet(), (), ())) == 1
     assert not regions(world, f"{COUNT}{came} and {ill}").are_several
     assert regions(world, f"{COUNT}not ({came} and {ill})").are_several
+    one = "person_id in (select person_id from visit where day >= '2020-01-01' or (day < '2019-07-01' and ward = 'icu'))"
+    assert regions(world, COUNT + one).are_several
+    assert not regions(world, f"{COUNT}{ill}").are_several
+    assert not regions(world, f"{COUNT}person_id in (select person_id from visit where day >= '2020-01-01' and ward = 'icu')").are_several
 
 
 def test_too_many_regions_are_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,21 +5,21 @@ table at all. So a question has several such ones around it: with some of its ta
 known or without; and a condition on something secret *or* something known as if the secret held for everybody, or for nobody.
 """
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from itertools import combinations, islice, product
+from itertools import chain, combinations, islice, product
 
 from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.check.secret_conditions import is_secret, is_secret_column, is_secret_first
-from twinpane_broker.question.cohort import Cohort, Criterion, Happened, Step, is_undated
-from twinpane_broker.question.normal_form import literals, terms_of
+from twinpane_broker.question.cohort import Cohort
+from twinpane_broker.question.normal_form import terms_of
 from twinpane_broker.question.plan import Join, names_used, split
-from twinpane_broker.question.predicates import AllOf, AnyOf, Predicate, leaves
+from twinpane_broker.question.predicates import AllOf, Predicate, leaves
+
+from .known_ways import NOTHING, Rest, Terms, ways_of_cohort, ways_of_event, ways_of_terms
 
 Tables = frozenset[str]
-Rest = frozenset[Hashable]
-"""What must hold besides, all of it secret, for one of whom the known part of a question holds to be in it."""
 MOST = 64
 """Such questions that are looked at; a question with more is withheld."""
 LOOKED_AT = 4096
@@ -31,18 +31,24 @@ def known_plans(bound: ResolvedPlan) -> tuple[ResolvedPlan, ...] | None:
 
     None if they are too many to look at.
     """
+    every = chain.from_iterable(map(_known_choices, _with_known_firsts(bound)))
+    found = {(known.plan, *known.firsts.items()): known for known in islice(every, LOOKED_AT)}
+    # A question with more could hide one that tells of somebody: the caller withholds it. It follows from the question alone.
+    return tuple(found.values()) if len(found) <= MOST and next(every, None) is None else None
+
+
+def _known_choices(bound: ResolvedPlan) -> Iterator[ResolvedPlan]:
     home = home_of(bound)
     events = tuple(name for name in bound.plan.tables if name != home and not is_secret_first(name, bound))
     cohorts = dict.fromkeys((None, *(cohort for cohort, _ in islice(_known_cohorts(bound), LOOKED_AT))))
     some = (tables for size in range(len(events) + 1) for tables in combinations(events, size))
     tables = ((home, *of) if home is not None and (home in bound.plan.tables or not of) else of for of in some)
-    every = ((of, cohort, terms) for of in tables if of for cohort in cohorts for terms, _ in _known_terms(bound, frozenset(of)))
-    found = dict.fromkeys(islice(every, LOOKED_AT))
-    # A question with more could hide one that tells of somebody: the caller withholds it. It follows from the question alone.
-    return tuple(_plan(bound, *one) for one in found) if len(found) <= MOST and next(every, None) is None else None
+    for of in tables:
+        for cohort, (terms, _) in product(cohorts, _known_terms(bound, frozenset(of))) if of else ():
+            yield _plan(bound, of, cohort, terms)
 
 
-def known_ways(bound: ResolvedPlan) -> tuple[tuple[ResolvedPlan, Rest], ...]:
+def region_plans(bound: ResolvedPlan) -> tuple[tuple[ResolvedPlan, Rest], ...]:
     """The known questions with all tables of which the rows are known, each with what must hold besides.
 
     Whoever is in one of them is in the question if its rest holds for one of his rows. They are at most ``LOOKED_AT``; what has more
@@ -52,10 +58,11 @@ def known_ways(bound: ResolvedPlan) -> tuple[tuple[ResolvedPlan, Rest], ...]:
     if not tables:
         return ()
     secret = frozenset(f"first {bound.firsts[name].event}" for name in bound.plan.tables if name not in tables and name in bound.firsts)
-    every = product(_known_cohorts(bound), _known_terms(bound, frozenset(tables)))
+    every = islice(product(_known_cohorts(bound), _known_terms(bound, frozenset(tables))), LOOKED_AT)
     return tuple(
         (_plan(bound, tables, cohort, terms), _least(secret | of_cohort | of_terms))
-        for (cohort, of_cohort), (terms, of_terms) in islice(every, LOOKED_AT)
+        for (cohort, of_cohort), (terms, of_terms) in every
+        if of_cohort is not None
     )
 
 
@@ -142,54 +149,22 @@ def _joins(bound: ResolvedPlan, tables: tuple[str, ...]) -> Iterator[Join]:
             yield Join(table=name, left=left, right=right)
 
 
-def _known_terms(bound: ResolvedPlan, tables: Tables) -> Iterator[tuple[tuple[Predicate, ...], Rest]]:
-    """What the conditions are without their unknown parts, as these hold for everybody or, in some of them, for nobody."""
-    for chosen in product(*(_term_ways(term, bound, tables) for term in terms_of(bound.plan.where))):
-        yield tuple(dict.fromkeys(term for term, _ in chosen if term is not None)), frozenset(rest for _, rest in chosen if rest)
+def _known_terms(bound: ResolvedPlan, tables: Tables) -> Iterator[tuple[Terms, Rest]]:
+    return ways_of_terms(terms_of(bound.plan.where), lambda part: _is_known(part, bound, tables))
 
 
-def _term_ways(term: Predicate, bound: ResolvedPlan, tables: Tables) -> Iterator[tuple[Predicate | None, Rest]]:
-    parts = literals(term)
-    known = tuple(part for part in parts if _is_known(part, bound, tables))
-    if len(known) < len(parts):
-        yield None, frozenset(parts) - {*known}
-    if known:
-        yield term if len(known) == len(parts) else AnyOf(terms=known) if len(known) > 1 else known[0], frozenset()
+def _known_cohorts(bound: ResolvedPlan) -> Iterator[tuple[Cohort | None, Rest | None]]:
+    return iter([(None, NOTHING)]) if bound.plan.cohort is None else ways_of_cohort(bound.plan.cohort, bound)
 
 
-def _known_cohorts(bound: ResolvedPlan) -> Iterator[tuple[Cohort | None, Rest]]:
-    """The cohort as far as it is known: as if what is secret in a step held for everybody, or for nobody; each step by itself."""
-    cohort = bound.plan.cohort
-    if cohort is None:
-        yield None, frozenset()
-        return
-    events = cohort.entry.events if cohort.entry is not None else ()
-    is_known = not any(is_secret(leaf, bound) for event in events for leaf in leaves(event.where))
-    entry = cohort.entry if is_known else None
-    entered = frozenset[Hashable]() if is_known else frozenset({cohort.entry})
-    # Of a cohort that is entered by something secret, nobody knows the days from which steps count: those at any time are known.
-    is_dated = entry is not None or cohort.entry is None
-    # Each way once: known steps have one, or their number would push what is told by the others out of sight.
-    for chosen in product(*(dict.fromkeys(_step_ways(step, bound, is_dated)) for step in cohort.steps)):
-        steps, rest = tuple(step for part, _ in chosen for step in part), entered | {rest for _, rest in chosen if rest}
-        yield cohort.model_copy(update={"entry": entry, "steps": steps}) if steps or entry is not None else None, rest
-
-
-def _step_ways(step: Step, bound: ResolvedPlan, is_dated: bool) -> Iterator[tuple[tuple[Step, ...], Rest]]:
-    """What is known of a step, with as many or as few persons as there may be: the step, or none. Nobody is no way."""
-    known = tuple(one for one in step.criteria if not _is_secret_criterion(one, bound) and (is_dated or is_undated(one)))
-    secret = Rest({("excluded" if step.exclude else "required", *step.criteria)}) if len(known) < len(step.criteria) else Rest()
-    for secrets_hold in (not step.exclude, step.exclude):
-        rest = Rest() if secrets_hold is step.exclude else secret
-        if len(known) < len(step.criteria) and (not known or secrets_hold is step.any):
-            if secrets_hold is not step.exclude:
-                yield (), rest
-        else:
-            yield (step.model_copy(update={"criteria": known, "first": step.first and is_dated}),), rest
-
-
-def _is_secret_criterion(criterion: Criterion, bound: ResolvedPlan) -> bool:
-    return isinstance(criterion, Happened) and any(is_secret(leaf, bound) for leaf in leaves(criterion.event.where))
+def _with_known_firsts(bound: ResolvedPlan) -> Iterator[ResolvedPlan]:
+    """The question, and what it is if first events of something secret are those of any row of their tables: then their days are known."""
+    secret = [name for name in bound.firsts if is_secret_first(name, bound)]
+    for chosen in product(*(ways_of_event(bound.firsts[name].event, bound) for name in secret)):
+        firsts = {name: bound.firsts[name].model_copy(update={"event": event}) for name, (event, _) in zip(secret, chosen, strict=True)}
+        yield replace(bound, firsts={**bound.firsts, **firsts})
+    if secret:
+        yield bound
 
 
 def _is_known(part: Predicate, bound: ResolvedPlan, tables: Tables) -> bool:

@@ -16,7 +16,8 @@ from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table, table_of
 
 from .beside import Measured
-from .known_plans import Rest, grouped, known_ways
+from .known_plans import grouped, region_plans
+from .known_ways import Rest
 from .set_names import DIGEST, Differences, described
 
 MOST = 4
@@ -72,7 +73,7 @@ class KnownRegions:
 
     @cached_property
     def _ways(self) -> tuple[tuple[ResolvedPlan, Rest], ...]:
-        return known_ways(self.bound)
+        return region_plans(self.bound)
 
     def _regions(self, kept: tuple[int, ...], cell: Index) -> dict[Key, PersonSet] | None:
         """The persons of a cell, apart by what decides of them; None if the cell is one of something secret, or they are too many."""

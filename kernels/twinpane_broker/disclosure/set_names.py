@@ -118,7 +118,9 @@ class SetNames:
         homes = {home.name for table in plan.tables if (home := catalogue.home(self._bound.table(table))) is not None}
         # Joined to its persons, a table of events has the persons that it has alone.
         cohort = plan.cohort.digest() if plan.cohort is not None else None
-        return _described(sorted(set(plan.tables) - homes), _joins(self._bound), cohort)
+        # A table of first events is named by its events; where others stand for these (``known_plans``), by them.
+        tables = (first.name if (first := self._bound.firsts.get(name)) else name for name in set(plan.tables) - homes)
+        return _described(sorted(tables), _joins(self._bound), cohort)
 
 
 def name_of_everybody(table: str) -> bytes:
