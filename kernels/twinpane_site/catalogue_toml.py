@@ -30,6 +30,10 @@ HEADER = """\
 # others of a dimension: the share of rows with codes that are not listed, shown as *(other)*. If you take codes out, raise it above 0.
 #
 # `missing`, shares, `knots` and `days` are the recipe of the synthetic twin: rounded, and only what {threshold} or more persons share.
+#
+# few_missing = true: a few persons may lack a value, or none; which, nobody is told. Take it out only where every row must have a value,
+# as by NOT NULL in the database: if you did it because the data lack none today, that would be told.
+#
 # After a change of columns or roles give `snapshot` a new name if the data changed as well.
 
 """

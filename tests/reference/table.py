@@ -486,7 +486,7 @@ def _lacking(measure, part: pd.DataFrame) -> int:
 
 def _may_lack(measure, question: Question) -> bool:
     """Whether values may be missing, by the catalogue."""
-    return any(column_of(each, question.catalogue).missing > 0 for each in (measure.column, measure.other) if each)
+    return any(column_of(each, question.catalogue).may_lack for each in (measure.column, measure.other) if each)
 
 
 def _tells_few(measure, part: pd.DataFrame, question: Question) -> bool:

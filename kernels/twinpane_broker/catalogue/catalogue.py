@@ -76,6 +76,8 @@ class Column(Closed):
     unit: Annotated[str, StringConstraints(max_length=40)] = ""
     missing: Share = 0.0
     """Share of rows without a value, rounded to 0.01."""
+    few_missing: bool = Field(default=False, exclude_if=lambda few: not few)
+    """Where ``missing`` is 0: whether a few persons may lack a value all the same, or none; which of the two is not published."""
     sensitive: bool = True
     """Whether to learn that nearly all of a group hold one code, or lie in one bin, would tell of its persons (class disclosure)."""
     codes: tuple[Code, ...] = ()
@@ -102,6 +104,11 @@ class Column(Closed):
     """The dimension of the same table that this column depends on: a name follows its code, a lab value its lab."""
     given: tuple[Given, ...] = ()
     """Of a column that follows another: what it holds for each of that column's codes."""
+
+    @property
+    def may_lack(self) -> bool:
+        """Whether a row may have no value."""
+        return self.missing > 0 or self.few_missing
 
     @property
     def known_bounds(self) -> tuple[float, float]:

@@ -75,7 +75,8 @@ def _year_count(difference: Difference, tables: dict[str, Table]) -> Column:
     first = 0.0 if aged else float(-OLDEST)
     return Column(
         name=split(difference.name)[1], type=ColumnType.integer, role=Role.measure, unit="years", bounds=(first, float(OLDEST)),
-        missing=min(1.0, since.missing + until.missing), edges=tuple(float(year) for year in range(int(first) + 1, OLDEST)),
+        missing=min(1.0, since.missing + until.missing), few_missing=since.may_lack or until.may_lack,
+        edges=tuple(float(year) for year in range(int(first) + 1, OLDEST)),
         label=f"years from {split(difference.since)[1]} to {split(difference.until)[1]}",
     )  # fmt: skip
 
@@ -87,9 +88,10 @@ def _day_count(difference: Difference, tables: dict[str, Table]) -> Column:
     # A date that never precedes another is clipped at 0, whichever is taken from which.
     low = 0.0 if follows and until.after == since.name else -bound
     high = 0.0 if follows and since.after == until.name else bound
-    missing = min(1.0, since.missing + until.missing)
+    missing, few_missing = min(1.0, since.missing + until.missing), since.may_lack or until.may_lack
     return Column(
-        name=name, type=ColumnType.integer, role=Role.measure, unit="days", bounds=(low, high), missing=missing, knots=(0.0,),
+        name=name, type=ColumnType.integer, role=Role.measure, unit="days", bounds=(low, high), missing=missing, few_missing=few_missing,
+        knots=(0.0,),
         edges=tuple(sorted({float(sign * edge) for sign in (1, -1) for edge in EDGES if low < sign * edge < high})),
         label=f"days from {_words(difference.since, since, until)} to {_words(difference.until, until, since)}",
     )  # fmt: skip

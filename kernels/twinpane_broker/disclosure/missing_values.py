@@ -13,4 +13,4 @@ def may_lack(bound: ResolvedPlan, columns: str) -> bool:
     terms = terms_of(bound.plan.where)
     sure = {term.column for term in terms if isinstance(term, Range)}
     sure |= {term.term.column for term in terms if isinstance(term, Not) and isinstance(term.term, Missing)}
-    return any(bound.column(column).missing > 0 for column in columns.split() if column not in sure)
+    return any(bound.column(column).may_lack for column in columns.split() if column not in sure)

@@ -23,6 +23,8 @@ ALONE = 0.9
 ROUTINE = 0.2
 """The least share of persons with a test that is routine: it was done for this many, so that it says little of each."""
 _TOO_MANY = 50
+OF_MEASURES = ("few_missing", "bounds", "precision", "edges", "knots")
+"""What a dimension that is a measure too has of one."""
 DATES = (ColumnType.date, ColumnType.timestamp)
 NUMBERS = (ColumnType.integer, ColumnType.double)
 
@@ -126,7 +128,8 @@ def _draft_column(context: Context, measured: _Measured, name: str, kind: Column
     if kind in DATES:
         if numbers is None:
             return hidden(f"as quantiles of a date need {10 * threshold} persons")
-        return Column(name=name, type=kind, role=Role.date, missing=missing, days=rounding.months(numbers.quantiles, numbers.persons)), None
+        days = rounding.months(numbers.quantiles, numbers.persons)
+        return Column(name=name, type=kind, role=Role.date, missing=missing, few_missing=not missing, days=days), None
     most, covered = _limits(name, kind)
     codes = measured.codes.get(name)
     if codes is not None and 1 <= len(codes.listed) <= most and codes.covered >= covered:
@@ -135,7 +138,7 @@ def _draft_column(context: Context, measured: _Measured, name: str, kind: Column
         if numbers is None or len(found.codes) <= 2 or names.numbering(name):
             return found, None
         both = measure(name, kind, missing, numbers)
-        return found.model_copy(update={part: getattr(both, part) for part in ("bounds", "precision", "edges", "knots")}), None
+        return found.model_copy(update={part: getattr(both, part) for part in OF_MEASURES}), None
     if kind is ColumnType.varchar:
         return hidden("as it is an identifier or free text")
     if kind is ColumnType.boolean:
@@ -198,6 +201,7 @@ def measure(name: str, kind: ColumnType, missing: float, numbers: Numbers) -> Co
         type=kind,
         role=Role.measure,
         missing=missing,
+        few_missing=not missing,
         sensitive=names.sensitive(name),
         precision=precision,
         bounds=(low, high),

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from reference.hospital import TEN_FIVE
 from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_site.draft import draft_catalogue
 from unit.broker_world import CATALOGUE, people, visits
 
 from .ward import hospital
@@ -40,6 +42,23 @@ def test_what_is_shown_does_not_tell_whether_a_few_lack_a_value(tmp_path: Path, 
         seen.append([(value.suppressed, value.about, value.n, value.within) for value in values])
     assert seen[0] == seen[1] == seen[2]
     assert seen[0][2][0] == (women < 28)
+
+
+@pytest.mark.parametrize("women", [20, 60])
+def test_a_drafted_catalogue_does_not_tell_of_a_few(tmp_path: Path, women: int) -> None:
+    """A draft calls no number complete, as nobody lacks a value today: means look alike, whether one woman lacks one or nobody."""
+    seen = []
+    for lacking in (0, 1, 9):
+        folder = tmp_path / str(lacking)
+        person = people(sex=lambda i: "F" if i < women else "M", weight=lambda i, n=lacking: None if i < n else 50.0 + i % 40)
+        folder.mkdir()
+        person.drop(columns=["note", "mrn"]).to_parquet(folder / "person.parquet")
+        catalogue = draft_catalogue(folder, "person_id", "north", "North", TEN_FIVE, "2026-10").catalogue
+        site = hospital(folder, catalogue=catalogue, person=person)
+        values = [site.ask(f"SELECT {each} {OF_WOMEN}").rows[0].values[0] for each in ("avg(weight)", "sum(weight)", "median(weight)")]
+        weight = catalogue.known_table("person").known_column("weight")
+        seen.append([(weight.missing, weight.may_lack), *((value.suppressed, value.about, value.n, value.within) for value in values)])
+    assert seen[0] == seen[1] == seen[2]
 
 
 def test_a_correlation_does_not_tell_whether_a_few_lack_a_value(tmp_path: Path) -> None:
