@@ -21,6 +21,7 @@ from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.disclosure.beside import Beside, Measured
+from twinpane_broker.disclosure.held_numbers import Told
 from twinpane_broker.disclosure.judge import Judged
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index, Line, Table
@@ -38,6 +39,7 @@ class Why(StrEnum):
     split = "class disclosure: nearly all of a group hold one category"
     values = "dominance and rules for values: a few persons hold most of it, or the values are too much alike"
     memory = "memory: it could be differenced with an earlier answer"
+    as_few = "memory: near so small a set that it must look like one of few persons"
     known = "known: acquaintances know what it is about, but for one person"
     within = "memory: it could be differenced with another number of the same answer"
     condition_class = "class disclosure of a condition: nearly all of a group meet it"
@@ -80,6 +82,8 @@ class Trace:
 
     def _why(self, index: Index, measure: Measure) -> Why:
         pattern = self.patterns[0]
+        if index in pattern.stand_ins:  # a number of persons is shown, so that another rule hides what is told beside it
+            return self.numbers.get((index, measure), Why.memory)
         if index in pattern.reasons:
             return pattern.why(index)
         return self.numbers.get((index, measure), Why.companion)
@@ -128,6 +132,8 @@ class WatchedPattern(judge_module.SuppressionPattern):
     def why(self, index: Index) -> Why:
         """Why a cell is suppressed. A companion in a table where only the memory refuses anything is lost to the memory."""
         why = FROM_INSIDE[str(self.reasons[index])]
+        if index in self._as_few:
+            return Why.as_few
         if index in self.for_memory:
             return Why.memory
         if why is not Why.companion:
@@ -154,18 +160,23 @@ class WatchedNumbers(judge_module.Numbers):
         object.__setattr__(self, "beside", asked)
         if len(self.table.kept) == len(self.bound.axes):
             for index, value in values.items():
-                if value.value is None and index not in self.hidden:
-                    why = self._why(index, measure, bool(refused))
+                told = self.told(index)
+                if value.value is None and told is not None:
+                    why = self._why_beside(index, measure, told) if told.about else self._why(index, measure, bool(refused))
                     _of_current(lambda trace, at=(index, measure), why=why: trace.numbers.__setitem__(at, why))
         return values
 
-    def _why(self, index: Index, measure: Measure, memory: bool) -> Why:
-        cell, k, told = self.table.cell(index), self.rules.threshold, self.told(index)
+    def _why_beside(self, index: Index, measure: Measure, told: Told) -> Why:
+        """Why something is not told beside another set's number of persons."""
         columns = (
             ("",) if isinstance(measure, OfCell) else (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,)
         )
-        if told is not None and told.known and any(map(self.is_known, columns)):
+        if told.known and any(map(self.is_known, columns)):
             return Why.known
+        return Why.memory if count_is_safe(self.table.cell(index), self.rules) else Why.values
+
+    def _why(self, index: Index, measure: Measure, memory: bool) -> Why:
+        cell, k = self.table.cell(index), self.rules.threshold
         if isinstance(measure, OfCell):
             if not measure.of_rows:
                 return Why.companion

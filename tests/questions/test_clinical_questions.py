@@ -21,7 +21,7 @@ def test_generated_data_is_answered(generated_hospital: Hospital) -> None:
     assert not [each for each in asked if each.outcome in ("grammar", "catalogue", "unavailable", "capped")]
     told = figures(asked)
     assert told.answered >= 95, account("generated", asked)
-    assert told.full >= 67, account("generated", asked)
+    assert told.full >= 69, account("generated", asked)
     assert not told.wrong, account("generated", asked)
 
 
@@ -32,5 +32,5 @@ def test_gibleed_is_answered(gibleed_hospital: Hospital) -> None:
     told = figures(asked)
     assert told.answered >= 86, account("gibleed", asked)
     # How near sets may be is drawn by catalogue and secret, which moves this by two.
-    assert told.full >= 45, account("gibleed", asked)
+    assert told.full >= 46, account("gibleed", asked)
     assert not told.wrong, account("gibleed", asked)

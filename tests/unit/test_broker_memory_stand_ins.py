@@ -12,6 +12,7 @@ from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.memory import (
     ADMITTED,
     AS_FEW,
+    QUANTILES,
     REFUSED,
     DamagedMemory,
     InProcessMemory,
@@ -118,9 +119,9 @@ def test_the_oldest_of_several_near_sets_stands_in(memory: Memory) -> None:
     assert placed(memory, some(109), b"a third") == FIRST
 
 
-def summed(who: PersonSet, persons: int | None = None) -> Standing:
+def summed(who: PersonSet, persons: int | None = None, rests_on: tuple[PersonSet, ...] = ()) -> Standing:
     """What a reader can add up in place of a set's own number."""
-    return Standing(False, StandIn(who, len(who) if persons is None else persons))
+    return Standing(False, StandIn(who, len(who) if persons is None else persons, rests_on=rests_on))
 
 
 @pytest.mark.parametrize("who", [some(200), some(195), some(206), some(200, start=5)])
@@ -182,12 +183,13 @@ def test_a_cell_may_follow_from_the_question_and_an_older_set(memory: Memory, fe
 
 
 @pytest.mark.parametrize("fewer", [0, 1])
-def test_a_sum_of_cells_of_this_answer_alone_stands_for_nothing(memory: Memory, fewer: int) -> None:
-    """They may be suppressed yet: then their numbers would follow."""
+def test_a_sum_with_a_cell_of_this_answer_rests_on_it(memory: Memory, fewer: int) -> None:
+    """The cell may be suppressed yet: then its number would follow."""
+    cell = some(90, start=100)
     with memory.decision() as decision:
         assert decision.place(some(300), OTHER, K, K).admitted
-        assert decision.place(some(90, start=100), b"a cell", K, K).admitted
-        assert decision.place(some(190 - fewer), b"the rest", K, K) == REFUSED
+        assert decision.place(cell, b"a cell", K, K).admitted
+        assert decision.place(some(190 - fewer), b"the rest", K, K) == summed(some(190), rests_on=(cell,))
 
 
 @pytest.mark.parametrize(("missing", "admitted"), [(0, True), (1, False)])
@@ -206,12 +208,28 @@ def test_a_last_cell_is_shown_beside_a_table_of_nearly_all(memory: Memory, missi
 
 
 @pytest.mark.parametrize("fewer", [0, 1])
-def test_beside_a_stand_in_a_cell_is_no_part_of_a_sum(memory: Memory, fewer: int) -> None:
+def test_beside_a_stand_in_a_sum_rests_on_a_cell_too(memory: Memory, fewer: int) -> None:
     """What is placed first is all persons of the question; a cell that comes after may be suppressed yet."""
+    cell = some(90, start=200)
     with memory.decision() as decision:
         assert decision.place(some(100), OTHER, K, K) == FIRST
-        assert decision.place(some(90, start=200), b"a cell", K, K).admitted
-        assert decision.place(some(100) | some(90 - fewer, start=200), b"both", K, K) == REFUSED
+        assert decision.place(cell, b"a cell", K, K).admitted
+        assert decision.place(some(100) | some(90 - fewer, start=200), b"both", K, K) == summed(some(100) | cell, rests_on=(cell,))
+
+
+@pytest.mark.parametrize("fewer", [0, 5])
+def test_quantiles_are_not_added_up(memory: Memory, fewer: int) -> None:
+    """The median of a whole does not follow from those of its parts: it is told after theirs, but of one near set only."""
+    parts = [some(100, start=start) for start in (200, 300)]
+    with memory.decision() as decision:
+        for place, part in enumerate(parts):
+            assert decision.place(part, bytes([place]), K, K, QUANTILES).admitted
+        decision.put("parts", b"an answer", [], values={QUANTILES: parts})
+    with memory.decision() as decision:
+        assert decision.place(some(200 - fewer, start=200), OTHER, K, K, QUANTILES).admitted
+        decision.put("whole", b"an answer", [], values={QUANTILES: [some(200 - fewer, start=200)]})
+    with memory.decision() as decision:
+        assert decision.place(some(198, start=200), b"a third", K, K, QUANTILES) == stood_in(some(200 - fewer, start=200), OTHER)
 
 
 @pytest.mark.parametrize(("lacking", "admitted"), [(0, True), (5, False), (10, True)])

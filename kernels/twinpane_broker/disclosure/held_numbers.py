@@ -20,7 +20,7 @@ from twinpane_broker.cells.own_bins import own_bins
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Table
-from twinpane_broker.memory import Totals
+from twinpane_broker.memory import QUANTILES, Totals
 from twinpane_broker.rules.cell_key import CoarseCounter, Counter
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is_safe
@@ -32,9 +32,9 @@ from .missing_values import may_lack
 from .set_names import DIGEST, meaning_of
 
 ABSENT = Value()
-VALUES, QUANTILES, CORRELATIONS = "values", "quantiles", "correlations"
-"""The kinds of what is told of values: what follows from sums of them; where they lie; how two go together. None of these can be
-subtracted from another."""
+VALUES, CORRELATIONS = "values", "correlations"
+"""The kinds of what is told of values, beside where they lie (QUANTILES): what follows from sums of them; how two go together. None of
+these can be subtracted from another."""
 
 
 @dataclass(frozen=True)

@@ -189,6 +189,9 @@ class _Asked:
                 holes.refuse(refused)
                 continue
             implied, refused_line = self._implied(holes)
+            if refused_line is None and (unsupported := holes.unsupported()):
+                holes.refuse(unsupported)
+                continue
             if refused_line is None:
                 own = [table.cell(cell).who for cell in holes.left if table.size(cell)]
                 own += [who for stand_in in holes.stand_ins.values() for who in stand_in.released]

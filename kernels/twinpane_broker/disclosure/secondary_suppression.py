@@ -15,7 +15,7 @@ from itertools import islice, product
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.table import Index, Line, Table
-from twinpane_broker.memory import StandIn, Standing
+from twinpane_broker.memory import REFUSED, StandIn, Standing
 from twinpane_broker.rules.policy import Rules
 from twinpane_broker.rules.sdc_rules import cell_is_safe, threshold_rule
 
@@ -97,8 +97,16 @@ class SuppressionPattern:
     def refuse(self, cells: Mapping[Index, Standing]) -> None:
         """Suppress the cells that the memory does not admit; some have a stand-in, and some must look like cells of few persons."""
         self.reasons.update(dict.fromkeys(cells, Reason.memory))
-        self.stand_ins.update({cell: standing.stand_in for cell, standing in cells.items() if standing.stand_in is not None})
+        for cell, standing in cells.items():
+            self.stand_ins.pop(cell, None)
+            if standing.stand_in is not None:
+                self.stand_ins[cell] = standing.stand_in
         self._as_few.update(cell for cell, standing in cells.items() if standing.as_few)
+
+    def unsupported(self) -> dict[Index, Standing]:
+        """The cells whose stand-in follows from cells of this table that are not all shown: nobody can add it up, so they are refused."""
+        shown = [self.table.cell(cell).who for cell in self.left]
+        return {cell: REFUSED for cell, stand_in in self.stand_ins.items() if not all(part in shown for part in stand_in.rests_on)}
 
     def hide_one(self, line: Line) -> bool:
         """Suppress one more cell of a line; False if no shown cell of the line holds anybody.

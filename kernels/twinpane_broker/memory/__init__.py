@@ -5,12 +5,12 @@ The same question gets the same bytes; a question whose answer could be differen
 
 from .account import Account, Charge, Overdrawn, charge_of
 from .in_process import InProcessMemory
-from .memory import ADMITTED, AS_FEW, NO_TOTALS, PERSONS, REFUSED, Decision, Memory, StandIn, Standing, Totals
+from .memory import ADMITTED, AS_FEW, NO_TOTALS, PERSONS, QUANTILES, REFUSED, Decision, Memory, StandIn, Standing, Totals
 from .records import DamagedMemory
 from .sqlite_memory import SqliteMemory, sets_told
 
 __all__ = [
     "ADMITTED", "AS_FEW", "NO_TOTALS",
-    "PERSONS", "REFUSED", "Account", "Charge", "DamagedMemory", "Decision", "InProcessMemory", "Memory", "Overdrawn",
+    "PERSONS", "QUANTILES", "REFUSED", "Account", "Charge", "DamagedMemory", "Decision", "InProcessMemory", "Memory", "Overdrawn",
     "SqliteMemory", "StandIn", "Standing", "Totals", "charge_of", "sets_told",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Protocol
 from twinpane_broker.cells.person_sets import PersonSet, canonical, digest
 
 from .account import Account, Charge, Overdrawn
-from .memory import ADMITTED, NO_TOTALS, PERSONS, Standing, Totals
+from .memory import ADMITTED, NO_TOTALS, PERSONS, QUANTILES, Standing, Totals
 from .released_sets import ReleasedSets
 from .row_counts import RowCount, of_few
 from .sets_of_kind import Named, NewSet, Proposed, SetsOfKind
@@ -189,7 +189,7 @@ class Deciding:
 
     def _of(self, kind: str) -> SetsOfKind:
         if kind not in self._kinds:
-            self._kinds[kind] = SetsOfKind(self._shelves.known(kind), self._exact)
+            self._kinds[kind] = SetsOfKind(self._shelves.known(kind), self._exact, adds_up=kind != QUANTILES)
         return self._kinds[kind]
 
     def _proposed(self, who: PersonSet) -> Proposed:

@@ -28,6 +28,8 @@ class StandIn:
     """Of how many regions it is a sum, in each of which another secret decides who is in the asked set."""
     released: tuple[PersonSet, ...] = field(default=(), repr=False)
     """Sets that were admitted with their own numbers, which are in the sum."""
+    rests_on: tuple[PersonSet, ...] = field(default=(), repr=False)
+    """Sets of the same answer that a reader adds up for it: unless all their numbers are shown, it is not."""
 
     @property
     def is_sum(self) -> bool:
@@ -57,6 +59,9 @@ Totals = frozenset[bytes]
 NO_TOTALS = Totals()
 PERSONS = ""
 """The kind of numbers of persons. What is told of values is of a kind, and so are numbers of rows of the same tables."""
+QUANTILES = "quantiles"
+"""The kind of numbers that nobody can add up: the median of a whole does not follow from those of its parts. They are compared with near
+sets alone."""
 
 
 class Decision(Protocol):

@@ -57,10 +57,14 @@ class NewSet:
 class SetsOfKind:
     """Used by one decision; ``close`` it at the end."""
 
-    def __init__(self, known: ReleasedSets, exact: bool) -> None:
-        """``exact``: whether numbers are shown as they are, so that all of them together are looked at too."""
+    def __init__(self, known: ReleasedSets, exact: bool, *, adds_up: bool = True) -> None:
+        """``exact``: whether numbers are shown as they are, so that all of them together are looked at too.
+
+        ``adds_up``: whether a reader can add and subtract numbers of this kind.
+        """
         self.known = known
-        self._exact = exact
+        self._exact = exact and adds_up
+        self._adds_up = adds_up
         self.before = len(known)
         self._admitted: dict[int, NewSet] = {}
         self._family: set[int] = set()
@@ -128,7 +132,7 @@ class SetsOfKind:
             small = len(who) < threshold + named.distance - 1
             own: list[SumOfSets] = []
             others: list[SumOfSets] = []
-            for one in sums_near(newcomer.judged_at(threshold) if small else newcomer, threshold):
+            for one in sums_near(newcomer.judged_at(threshold) if small else newcomer, threshold) if self._adds_up else ():
                 (own if all(self._is_own(part, named.totals) for part in one.parts) else others).append(one)
             # What follows exactly from numbers of this answer (men from all and women) tells no more than these do: what it differs from
             # the others by, they differ by already.
@@ -152,14 +156,15 @@ class SetsOfKind:
         return number in self._family or self.known.said(number) in totals
 
     def _summed(self, sums: list[SumOfSets], least: int) -> Standing:
-        """A sum stands in whose numbers leave, whatever else this answer suppresses: the oldest of these."""
+        """A sum stands in: the oldest of those whose numbers leave, whatever else this answer suppresses, or else of all."""
         known = self.known
-        left = [one for one in sums if all(part < self.before or part == self._whole for part in one.parts)]
-        if not left:
-            return REFUSED
-        oldest = min(left, key=lambda one: (sorted(one.parts, reverse=True), one.minus))
+        oldest = min(sums, key=lambda one: (bool(self._rests_on(one)), sorted(one.parts, reverse=True), one.minus))
         persons = sum(len(known.who(part)) for part in oldest.plus) - sum(len(known.who(part)) for part in oldest.minus)
-        return self._stands_in(StandIn(oldest.who, persons), least)
+        return self._stands_in(StandIn(oldest.who, persons, rests_on=tuple(map(known.who, self._rests_on(oldest)))), least)
+
+    def _rests_on(self, one: SumOfSets) -> tuple[int, ...]:
+        """The parts of a sum whose numbers this answer may yet suppress."""
+        return tuple(part for part in one.parts if part >= self.before and part != self._whole)
 
     def _join(self, number: int) -> None:
         if number not in self._family:
