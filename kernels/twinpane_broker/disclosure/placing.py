@@ -54,7 +54,7 @@ class Placing:
 
     def _together(self, parts: tuple[Part, ...], name: bytes, totals: Totals) -> Standing:
         """What a reader can add up who asks for each part alone. A part of few adds nobody, known or not."""
-        who, persons, released = PersonSet(), 0, list[PersonSet]()
+        who, persons, released, rests_on = PersonSet(), 0, list[PersonSet](), list[PersonSet]()
         for part in parts:
             named = name + part.name
             if part.region is not None and _is_like(part.who, part.region, self.beside.distance(named)):
@@ -67,11 +67,15 @@ class Placing:
                 return REFUSED
             if stand_in is not None:
                 who, persons = who | stand_in.who, persons + self.counter.shown(stand_in.who, stand_in.persons)
+                rests_on += stand_in.rests_on
             if standing.admitted and part.who:
                 released.append(part.who)
         if not threshold_rule(persons, self.counter.rules.threshold):
             return AS_FEW
-        return Standing(False, StandIn(who, persons, is_known=True, parts=max(1, len(parts)), released=tuple(released)))
+        return Standing(
+            False,
+            StandIn(who, persons, is_known=True, parts=max(1, len(parts)), released=tuple(released), rests_on=tuple(rests_on)),
+        )
 
 
 def _is_like(one: PersonSet, other: PersonSet, distance: int) -> bool:
