@@ -1,7 +1,9 @@
 """Accounts of one machine: a TOML file of names, argon2 hashes and groups. Real deployments should use OpenID Connect."""
 
+import hashlib
 import re
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -39,6 +41,37 @@ class _File(Closed):
 def load(path: Path) -> dict[str, Account]:
     """The accounts of a file; raises AccountsError with a text that repeats no hash."""
     return strict_toml.read(path, _File, AccountsError).accounts
+
+
+class AccountsFile:
+    """The accounts as of now. It is read again when it changed: every person is looked up in it again and again."""
+
+    def __init__(self, path: Path, clock: Callable[[], float]) -> None:
+        self._path, self._clock = path, clock
+        self._seen: tuple[int, ...] | None = None
+        self._accounts: dict[str, Account] = {}
+        self._good = clock()
+
+    def __call__(self) -> dict[str, Account]:
+        """The accounts; raises AccountsError or OSError where the file cannot be read now."""
+        found = self._path.stat() if self._path.exists() else None
+        seen = None if found is None else (found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size)
+        if seen is None or seen != self._seen:
+            self._seen = None
+            self._accounts = load(self._path)
+            self._seen = seen
+        self._good = self._clock()
+        return self._accounts
+
+    @property
+    def silent_s(self) -> float:
+        """Seconds since the file could last be read."""
+        return self._clock() - self._good
+
+
+def mark(account: Account) -> str:
+    """Differs where the password was changed. It tells nothing of the password."""
+    return hashlib.sha256(account.password.encode()).hexdigest()
 
 
 def save(path: Path, accounts: dict[str, Account]) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import jupyterhub
 from traitlets.config import Config
 
-from . import local_sign_in, oidc_sign_in, pages, request_rules, roles, sealing, server_hosts, spawner
+from . import host_cookies, local_sign_in, oidc_sign_in, pages, request_rules, roles, sealing, server_hosts, spawner
 from .accounts import NAME
+from .own_proxy import OwnProxy, with_hub
 from .projects import ProjectsFile
 from .proxy import proxy_command
-from .request_limits import bound_requests
+from .request_limits import HEAD, bound_requests
 from .settings import ENVIRONMENT, HubSettings, LocalSignIn
 
 HERE = Path(__file__).parent
@@ -43,6 +44,8 @@ def configure(c: Config, settings: HubSettings) -> None:
     bound_requests()
     hosts = server_hosts.Hosts(settings.address)
     server_hosts.install(hosts)
+    if settings.address.startswith("https://"):
+        host_cookies.install()
     request_rules.install(hosts, f"127.0.0.1:{settings.hub_port}")
     _network(c, settings, state, directory)
     _people(c, settings)
@@ -61,9 +64,10 @@ def _network(c: Config, settings: HubSettings, state: Path, directory: ProjectsF
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
     c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
     c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
-    c.ConfigurableHTTPProxy.command = list(settings.proxy) or proxy_command()
-    c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_port}"
-    c.ConfigurableHTTPProxy.pid_file = str(state / "proxy.pid")
+    c.JupyterHub.proxy_class = OwnProxy
+    c.OwnProxy.command = with_hub(list(settings.proxy) or proxy_command(), HEAD)
+    c.OwnProxy.api_url = f"http://127.0.0.1:{settings.proxy_port}"
+    c.OwnProxy.pid_file = str(state / "proxy.pid")
     c.JupyterHub.cleanup_servers = True
     c.JupyterHub.cleanup_proxy = True
     c.JupyterHub.cookie_max_age_days = 1
@@ -79,10 +83,10 @@ def _network(c: Config, settings: HubSettings, state: Path, directory: ProjectsF
 
 
 def _people(c: Config, settings: HubSettings) -> None:
+    c.CryptKeeper.keys = [sealing.key(settings.state_folder)]
     if isinstance(settings.sign_in, LocalSignIn):
-        local_sign_in.configure(c, settings.path(settings.sign_in.accounts), settings.state_folder, settings.trusted_proxies)
+        local_sign_in.configure(c, settings, settings.sign_in)
     else:
-        c.CryptKeeper.keys = [sealing.key(settings.state_folder)]
         oidc_sign_in.configure(c, settings.sign_in, settings.state_folder)
     c.Authenticator.username_pattern = NAME
     c.Authenticator.admin_users = set()

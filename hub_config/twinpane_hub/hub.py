@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from . import accounts, disabled, projects
+from . import accounts, disabled, known_names, projects
 from .accounts import AccountsError
 from .demo_ports import is_free
 from .disabled import DisabledError
@@ -49,6 +49,7 @@ def hub_environment(file: Path) -> dict[str, str]:
 def check(settings: HubSettings) -> None:
     """Find out what would stop the hub, before it starts. Raises SettingsError, ProjectsError, AccountsError and OSError, in words."""
     disabled.load(settings.state_folder)
+    known_names.check_databases(settings)
     file = settings.folder / "hub.toml"
     if settings.review and file.exists() and file.stat().st_mode & 0o077:
         raise SettingsError(f"{file} holds secrets, and others on this machine may read it: chmod 600 {file}")
@@ -102,7 +103,10 @@ def run(file: Path) -> None:
 @click.argument("name")
 @click.option("--group", "groups", multiple=True, type=click.Choice(["researcher", "reviewer", "steward", "admin"]), help="A role.")
 def account(file: Path, name: str, groups: tuple[str, ...]) -> None:
-    """Add account NAME to a local account store, or give it a new password. The password is printed once."""
+    """Add account NAME to a local account store, or give it a new password. The password is printed once.
+
+    What the person had open with the old password ends within a minute. Roles stay where none are given.
+    """
     from pydantic import ValidationError
 
     try:
@@ -112,8 +116,9 @@ def account(file: Path, name: str, groups: tuple[str, ...]) -> None:
         store = settings.path(settings.sign_in.accounts)
         known = accounts.load(store) if store.exists() else {}
         password = accounts.new_password()
-        new = accounts.Account.model_validate({"password": accounts.hashed(password), "groups": groups})
         accounts.check_name(name)
+        groups = groups or (known[name].groups if name in known else ())
+        new = accounts.Account.model_validate({"password": accounts.hashed(password), "groups": groups})
         accounts.save(store, {**known, name: new})
     except (SettingsError, accounts.AccountsError, ValidationError, OSError) as error:
         raise click.ClickException(str(error)) from None
@@ -123,8 +128,11 @@ def account(file: Path, name: str, groups: tuple[str, ...]) -> None:
 @hub.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @click.argument("name")
-def disable(file: Path, name: str) -> None:
+@click.option("--unknown", is_flag=True, help="Also a name that nobody has here yet: it cannot sign in then.")
+def disable(file: Path, name: str, unknown: bool) -> None:
     """Shut NAME out: no sign-in, and within a minute the person's servers, links, tokens and sessions end. Notebooks stay."""
+    if not unknown and not _is_known(file, name):
+        raise click.UsageError(f"nobody here has the name {name!r}, so nobody was shut out. To shut it out before it comes, add --unknown")
     _shut_out(file, lambda names: names | {name}, name)
     click.echo(f"{name} is shut out. What is open ends within a minute.")
 
@@ -134,8 +142,21 @@ def disable(file: Path, name: str) -> None:
 @click.argument("name")
 def enable(file: Path, name: str) -> None:
     """Let NAME sign in again."""
+    try:
+        if name not in disabled.load(load(file).state_folder):
+            raise click.UsageError(f"the name {name!r} is not shut out, so nothing was changed")
+    except (SettingsError, DisabledError, OSError) as error:
+        raise click.ClickException(str(error)) from None
     _shut_out(file, lambda names: names - {name}, name)
     click.echo(f"{name} may sign in again.")
+
+
+def _is_known(file: Path, name: str) -> bool:
+    """Whether somebody has the name: an account here, a subject of the provider's, or whoever signed in before."""
+    try:
+        return name in known_names.known(load(file))
+    except (SettingsError, AccountsError, OSError, sqlite3.Error) as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _shut_out(file: Path, change: Callable[[frozenset[str]], frozenset[str]], name: str) -> None:

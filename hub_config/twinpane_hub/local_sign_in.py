@@ -6,27 +6,31 @@ import secrets
 import time
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from jupyterhub.auth import Authenticator
 from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler
 from traitlets import Any as AnyTrait
+from traitlets import Float, Unicode, default
 from traitlets import List as ListTrait
-from traitlets import Unicode, default
 from traitlets.config import Config
 
 from twinpane_wire.connection_limiter import LOOPBACK, behind, neighbourhood
 
 from . import accounts
+from .accounts import Account, AccountsError, AccountsFile
 from .disabled import DisabledList
-from .pages import User
+from .ending import end
 from .project_tokens import ProjectTokens
+from .settings import HubSettings, LocalSignIn
 from .tries import Tries
 
 DEVICE = "twinpane-device"
 """The cookie of a browser that somebody signed in with before. It names who, and a number of its own; it lets nobody in."""
 DEVICE_DAYS = 180
+OF = "twinpane_password"
+"""In what the hub keeps of a sign-in, sealed: which password it was, as `accounts.mark` has it."""
 MOST_CHECKS = 16
 """Passwords that are checked at the same time."""
 _DEVICE = re.compile(r"(?P<number>[0-9a-f]{32}) (?P<name>.+)", re.DOTALL)
@@ -37,6 +41,7 @@ class SignedIn(TypedDict):
 
     name: str
     groups: list[str]
+    auth_state: NotRequired[dict[str, str]]
 
 
 def address_of(request: HTTPServerRequest, proxies: frozenset[str]) -> str:
@@ -53,17 +58,24 @@ def address_of(request: HTTPServerRequest, proxies: frozenset[str]) -> str:
 class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is written without types
     """Signs in against an accounts file; the file is read at every sign-in, so a removed account is gone at once.
 
+    The hub keeps with each person which password let the person in. Where the account has another one, all that went on before ends.
+
     Wrong tries are counted for a name from an address, and, more widely, for each alone: then everybody waits a little, nobody long. A
     browser that a person signed in with before is counted by itself: strangers cannot make that person wait.
     """
 
     file = Unicode(config=True, help="The accounts file, see `twinpane_hub.accounts`.")
     state = Unicode(config=True, help="The hub's state folder, which says who is shut out.")
+    grace = Float(600, config=True, help="Seconds for which people who are in may go on while the accounts file cannot be read.")
     proxies = ListTrait(Unicode(), sorted(LOOPBACK), config=True, help="Addresses of proxies before the hub.")
     close = AnyTrait(help="The limit on wrong tries at a name from an address, or from a known device.")
     wide = AnyTrait(help="The limit on wrong tries at a name, and from an address.")
 
     _checking = 0
+
+    @cached_property
+    def _accounts(self) -> AccountsFile:
+        return AccountsFile(Path(self.file), time.monotonic)
 
     @cached_property
     def _shut_out(self) -> DisabledList:
@@ -86,7 +98,13 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
         wait = max(self.close.wait(close), self.wide.wait(*wide))
         if wait > 0:
             raise HTTPError(429, f"Too many wrong tries. Try again in {wait:.0f} seconds.")
-        known = accounts.load(Path(self.file))
+        try:
+            known = self._accounts()
+        except (AccountsError, OSError) as error:
+            self.log.error("Nobody can sign in, because the accounts cannot be read: %s", error)
+            raise HTTPError(
+                503, "The accounts of this hub cannot be read, so nobody can sign in now. Its administrator finds why in the log."
+            ) from None
         # Let few wait, as each check takes a processor for a while; what is not checked is no wrong try.
         if self._checking >= MOST_CHECKS:
             raise HTTPError(429, "Too many people sign in at this moment. Try again in a few seconds.")
@@ -103,9 +121,13 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
             return None
         self.close.succeeded(close)
         self.wide.took_back(*wide)
+        account = known[name]
         if handler is not None:
             _know(handler, name, device)
-        return {"name": name, "groups": list(known[name].groups)}
+            user = handler.find_user(name)  # type: ignore[attr-defined]  # JupyterHub's handler
+            if user is not None and not await _is_of(account, user):
+                await end(user, handler.proxy, handler.db, self.log)  # type: ignore[attr-defined]
+        return {"name": name, "groups": list(account.groups), "auth_state": {OF: accounts.mark(account)}}
 
     asks_password = True
 
@@ -118,12 +140,25 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
         """Called by the hub: pages that come before its own."""
         return [*super().get_handlers(app), ("/token", ProjectTokens)]
 
-    async def refresh_user(self, user: User, handler: RequestHandler | None = None) -> bool | SignedIn:
-        """Called by the hub from time to time for a signed-in user: ends removed accounts and applies changed groups."""
-        account = accounts.load(Path(self.file)).get(user.name)
-        if account is None or user.name in self._shut_out():
+    async def refresh_user(self, user: Any, handler: RequestHandler | None = None) -> bool | SignedIn:
+        """Called by the hub from time to time for a signed-in user: ends removed accounts and old passwords, and applies changed groups."""
+        if user.name in self._shut_out():
+            return False
+        try:
+            account = self._accounts().get(user.name)
+        except (AccountsError, OSError) as error:
+            left = self.grace - self._accounts.silent_s
+            self.log.error("The accounts cannot be read, so all who are in are put out in %.0f s: %s", max(0.0, left), error)
+            return left > 0
+        if account is None or not await _is_of(account, user):
             return False
         return {"name": user.name, "groups": list(account.groups)}
+
+
+async def _is_of(account: Account, user: Any) -> bool:
+    """Whether the person signed in last with the password that the account has now."""
+    kept = await user.get_auth_state()
+    return bool(kept) and kept.get(OF) == accounts.mark(account)
 
 
 def _device(handler: Any, name: str) -> str:
@@ -135,19 +170,17 @@ def _device(handler: Any, name: str) -> str:
 
 def _know(handler: Any, name: str, device: str) -> None:
     """Let the browser be known from now on."""
-    value = f"{device or secrets.token_hex(16)} {name}"
-    secure = handler.settings.get("cookie_options", {}).get("secure", False)
-    handler.set_secure_cookie(
-        DEVICE, value, expires_days=DEVICE_DAYS, path=handler.hub.base_url, httponly=True, samesite="Lax", secure=secure
-    )
+    handler._set_cookie(DEVICE, f"{device or secrets.token_hex(16)} {name}", expires_days=DEVICE_DAYS, path=handler.hub.base_url)
 
 
-def configure(c: Config, file: Path, state: Path, proxies: tuple[str, ...] = ()) -> None:
-    """Set the local account store up. ``proxies``: addresses of proxies besides this machine's own."""
+def configure(c: Config, settings: HubSettings, sign_in: LocalSignIn) -> None:
+    """Set the local account store up."""
     c.JupyterHub.authenticator_class = LocalAccounts
-    c.LocalAccounts.file = str(file)
-    c.LocalAccounts.state = str(state)
-    c.LocalAccounts.proxies = sorted(LOOPBACK | set(proxies))
+    c.LocalAccounts.file = str(settings.path(sign_in.accounts))
+    c.LocalAccounts.state = str(settings.state_folder)
+    c.LocalAccounts.grace = sign_in.grace_minutes * 60
+    c.LocalAccounts.proxies = sorted(LOOPBACK | set(settings.trusted_proxies))
+    c.LocalAccounts.enable_auth_state = True
     c.LocalAccounts.allow_all = True  # everyone in the file
     c.LocalAccounts.manage_groups = True
     c.Authenticator.auth_refresh_age = 30

@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from oauthenticator.generic import GenericOAuthenticator
-from tornado.httpclient import HTTPClientError
+from tornado.httpclient import AsyncHTTPClient, HTTPClientError
 from tornado.web import HTTPError
 from traitlets import Any as AnyTrait
-from traitlets import Float, Unicode
+from traitlets import Float, Unicode, default
 from traitlets.config import Config
 
 from .accounts import NAME
 from .disabled import DisabledList
+from .id_token import BadToken, claims_of, signed_in_since
+from .oidc_handlers import FromProvider, SignOut, ToProvider, is_fresh, note_fresh
 from .project_tokens import ProjectTokens
 from .settings import OidcSignIn
 from .subjects import Subjects, Taken
@@ -26,8 +28,10 @@ CONFIRMED = "twinpane_confirmed"
 """In what the hub keeps of a sign-in, sealed: the Unix time at which the provider last said who this is."""
 AGAIN_S = 5.0
 """Seconds for which what a provider said of a person holds."""
-FRESH_S = 300.0
-"""Seconds after a sign-in in which it is taken that the person is still there."""
+ANSWER_S, MOST_ASKED = 8.0, 100
+"""Seconds that the provider has for an answer, and questions that wait for one at the same time: one that hangs must delay nobody long."""
+THERE = "twinpane_name_there"
+"""In what the hub keeps of a sign-in: the name that the provider gives the person now. The name here stays."""
 GROUPS = ("researcher", "reviewer", "steward", "admin")
 OF_ANOTHER = "your name there belongs to somebody else here. The hub's administrator can free it."
 MOST_CLAIM = 255
@@ -70,13 +74,20 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
     state = Unicode(config=True, help="The hub's state folder: who has which name, and who is shut out.")
     grace = Float(600, config=True, help="Seconds for which a person may go on while the provider does not answer.")
 
+    login_handler, callback_handler, logout_handler = ToProvider, FromProvider, SignOut
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._subjects = Subjects(Path(self.state))
+        self._subjects.move(self.settings.authorize_url, self.settings.issuer)
         self._shut_out = DisabledList(Path(self.state))
-        self._signed_in: dict[str, float] = {}
         self._asking: dict[str, asyncio.Lock] = {}
         self._asked: dict[str, float] = {}
+
+    @default("http_client")
+    def _bounded_client(self) -> AsyncHTTPClient:
+        bounds = {"request_timeout": ANSWER_S, "connect_timeout": ANSWER_S}
+        return AsyncHTTPClient(force_instance=True, max_clients=MOST_ASKED, defaults=bounds)
 
     async def authenticate(self, handler: Any, data: Any = None, **kwargs: Any) -> Any:
         """Called when a browser comes back from the provider."""
@@ -85,10 +96,7 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
         except BadClaims as error:
             raise HTTPError(403, f"{self.login_service} let you in, but {error}. Its administrator can change that.") from None
         except Taken:
-            raise HTTPError(
-                403,
-                f"{self.login_service} let you in, but your name there belongs to somebody else here. The hub's administrator can free it.",
-            ) from None
+            raise HTTPError(403, f"{self.login_service} let you in, but {OF_ANOTHER}") from None
         except Exception as error:  # whatever becomes of the reply of a provider that is down, slow or broken
             if _says_no(error):
                 raise HTTPError(403, f"{self.login_service} did not accept this sign-in. Sign in again.") from None
@@ -98,32 +106,45 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
             raise HTTPError(
                 403, f"{self.login_service} let you in, but none of your groups has a role here. The hub's administrator gives roles."
             )
-        _, subject = who(self.settings, model["auth_state"][self.user_auth_state_key])
+        name, (there, subject) = model["name"], who(self.settings, model["auth_state"][self.user_auth_state_key])
         try:
-            self._subjects.bind(model["name"], self.settings.authorize_url, subject)  # whoever has no role takes no name
+            claims = claims_of(self.settings, model["auth_state"]["id_token"], subject)
+            self._subjects.bind(name, self.settings.issuer, subject)  # whoever has no role takes no name
+        except BadToken as error:
+            raise HTTPError(403, f"{self.login_service} let you in, but {error}. Its administrator can change that.") from None
         except Taken:
             raise HTTPError(403, f"{self.login_service} let you in, but {OF_ANOTHER}") from None
-        if model["name"] in self._shut_out():
+        if {name, there} & self._shut_out():
             raise HTTPError(403, "Your access to this hub has ended. The hub's administrator can give it back.")
-        self._signed_in[model["name"]] = time.monotonic()
+        if there != name:
+            self.log.info("The provider calls %s by another name now: %s. The name here stays.", name, there)
+        if handler.asked is not None:
+            if not signed_in_since(claims, handler.asked, time.time()):
+                raise HTTPError(
+                    403, f"{self.login_service} did not ask you again who you are (auth_time), so this proves nothing. "
+                    "Its administrator can change that.",
+                )  # fmt: skip
+            note_fresh(handler, name)
         return model
 
     asks_password = False
 
     async def confirms(self, handler: Any, name: str, password: str) -> str:
-        """See ``project_tokens.Confirming``: a fresh sign-in."""
-        since = time.monotonic() - self._signed_in.get(name, -math.inf)
-        if since < FRESH_S:
-            return ""
-        return f"To be sure that it is you, sign out, sign in at {self.login_service} again, and come back here within five minutes."
+        """See ``project_tokens.Confirming``: a fresh sign-in in this browser."""
+        return (
+            ""
+            if is_fresh(handler, name)
+            else f"To be sure that it is you, sign in at {self.login_service} again. It holds for five minutes."
+        )
 
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:
         """Called by the hub: pages that come before its own."""
         return [*super().get_handlers(app), ("/token", ProjectTokens)]
 
     def user_info_to_username(self, user_info: Mapping[str, object]) -> str:
-        """The name, as the hub writes it."""
-        return who(self.settings, user_info)[0]
+        """The name here: the one that the subject has, or else the provider's for it."""
+        there, subject = who(self.settings, user_info)
+        return self._subjects.name_of(self.settings.issuer, subject) or there
 
     async def get_user_groups(self, auth_state: Mapping[str, Any]) -> set[str]:
         """Our groups."""
@@ -131,9 +152,9 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
 
     async def update_auth_model(self, auth_model: dict[str, Any]) -> dict[str, Any]:
         """See that the name is the subject's, and note that the provider confirms both now."""
-        name, subject = who(self.settings, auth_model["auth_state"][self.user_auth_state_key])
-        self._subjects.check(name, self.settings.authorize_url, subject)
-        auth_model["auth_state"][CONFIRMED] = time.time()
+        there, subject = who(self.settings, auth_model["auth_state"][self.user_auth_state_key])
+        self._subjects.check(auth_model["name"], self.settings.issuer, subject)
+        auth_model["auth_state"] |= {CONFIRMED: time.time(), THERE: there}
         return auth_model
 
     async def refresh_user(self, user: Any, handler: Any = None, **kwargs: Any) -> Any:
@@ -145,11 +166,13 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
             return False
         # One at a time: a refresh token that two use at once looks stolen to the provider.
         async with self._asking.setdefault(user.name, asyncio.Lock()):
-            if time.monotonic() - self._asked.get(user.name, -math.inf) < AGAIN_S:
+            last = self._asked.get(user.name, -math.inf)
+            if time.monotonic() - last < AGAIN_S:
                 return True
             found = await self._refreshed(user)
-            if found and isinstance(found, dict):
+            if isinstance(found, dict):
                 await user.save_auth_state(found["auth_state"])
+            if found:  # silence holds for as long: else each request of a browser would wait for a provider that hangs
                 self._asked[user.name] = time.monotonic()
             return found
 
@@ -167,7 +190,8 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
             self.log.warning("The provider did not answer about %s: %s", user.name, type(error).__name__)
             last = kept.get(CONFIRMED)
             return isinstance(last, int | float) and time.time() - last < self.grace
-        return model if model["name"] == user.name and model["groups"] else False
+        belongs = model["name"] == user.name and model["groups"] and model["auth_state"][THERE] not in self._shut_out()
+        return model if belongs else False
 
     async def _asked_again(self, kept: Mapping[str, Any]) -> dict[str, Any]:
         """What the provider says by the tokens that are kept. oauthenticator's own method takes silence, at the refresh token, for a no."""
@@ -198,6 +222,8 @@ def configure(c: Config, settings: OidcSignIn, state: Path) -> None:
     c.Provider.username_claim = settings.username_claim
     c.Provider.login_service = settings.name
     c.Provider.enable_pkce = True
+    if settings.acr:
+        c.Provider.extra_authorize_params = {"acr_values": " ".join(settings.acr)}
     c.Provider.manage_groups = True
     c.Provider.allowed_groups = set(GROUPS)
     # What the provider gave is kept, sealed: without it the hub could not ask again, and nobody would ever be found to be gone.

@@ -105,9 +105,11 @@ class ProjectTokens(BaseHandler):  # type: ignore[misc]  # JupyterHub is written
         self.db.commit()
 
     async def _show(self, **more: str) -> None:
+        asks = self.authenticator.asks_password
+        first = "" if asks else await self.authenticator.confirms(self, self.current_user.name, "")
         self.finish(
             await self.render_template(
                 "token.html", projects=self._projects(), tokens=self._tokens(), days=DAYS, note_letters=NOTE,
-                asks_password=self.authenticator.asks_password, **more,
+                asks_password=asks, first=first, **more,
             )
         )  # fmt: skip

@@ -45,6 +45,13 @@ class Hosts:
         except ValueError:
             return False
 
+    def is_page(self, address: str) -> bool:
+        """Whether an address is a page of the hub itself."""
+        try:
+            return self.is_own(urlsplit(address).netloc)
+        except ValueError:
+            return False
+
     @property
     def name(self) -> str:
         """The hub's own name, without a port."""

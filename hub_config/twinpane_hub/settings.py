@@ -29,6 +29,8 @@ class LocalSignIn(Closed):
 
     kind: Literal["local"]
     accounts: str = "accounts.toml"
+    grace_minutes: Annotated[float, Field(ge=0, le=24 * 60)] = 10
+    """How long people who are in may go on while the accounts file cannot be read."""
 
 
 class OidcSignIn(Closed):
@@ -37,6 +39,8 @@ class OidcSignIn(Closed):
     kind: Literal["oidc"]
     name: str
     """The provider's name on the sign-in button."""
+    issuer: Url
+    """Who the provider says that it is (``issuer`` in its ``.well-known/openid-configuration``)."""
     authorize_url: Url
     token_url: Url
     userdata_url: Url
@@ -49,8 +53,20 @@ class OidcSignIn(Closed):
     """Where the provider signs people out (its ``end_session_endpoint``); a person who signs out here is sent there."""
     grace_minutes: Annotated[float, Field(ge=0, le=24 * 60)] = 10
     """How long people may go on while the provider does not answer."""
+    acr: tuple[str, ...] = ()
+    """Classes of sign-in, one of which the provider must state (``acr``); empty: any."""
+    amr: tuple[str, ...] = ()
+    """Ways of proof, one of which the provider must state (``amr``), as ``mfa``; empty: any."""
     roles: dict[str, Literal["researcher", "reviewer", "steward", "admin"]]
     """The role here of each of the provider's groups. A group that is not listed has none."""
+
+    @model_validator(mode="after")
+    def _nobody_between(self) -> Self:
+        for key in ("token_url", "userdata_url"):
+            parts = urlsplit(str(getattr(self, key)))
+            if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+                raise ValueError(f"{key} must be https://: what comes from there says who a person is")
+        return self
 
 
 class Review(Closed):
@@ -94,7 +110,7 @@ class HubSettings(Closed):
     sign_in: Annotated[LocalSignIn | OidcSignIn, Field(discriminator="kind")]
     review: dict[SiteId, Review] = {}
     die_with_parent: bool = False
-    """End servers and switchboard when the hub ends for any reason (for the demo)."""
+    """End servers when the hub ends for any reason (for the demo). Proxy and switchboard always do."""
 
     @model_validator(mode="after")
     def _ports_differ(self) -> Self:

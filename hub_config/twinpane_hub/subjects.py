@@ -39,6 +39,15 @@ class Subjects:
         if found not in (None, (issuer, subject)):
             raise Taken
 
+    def name_of(self, issuer: str, subject: str) -> str | None:
+        """The name here of a subject, whatever the provider calls it now; None where it has none yet."""
+        found = self._db.execute("select name from subjects where issuer = ? and subject = ?", (issuer, subject)).fetchone()
+        return None if found is None else str(found[0])
+
+    def move(self, before: str, issuer: str) -> None:
+        """Write the issuer where an earlier version of this hub wrote the address of its sign-in page."""
+        self._db.execute("update or ignore subjects set issuer = ? where issuer = ?", (issuer, before))
+
     def free(self, name: str) -> bool:
         """Take the name from whoever has it; whether anybody had."""
         return self._db.execute("delete from subjects where name = ?", (name,)).rowcount > 0

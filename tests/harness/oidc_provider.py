@@ -71,7 +71,8 @@ class Provider:
     def settings(self) -> dict[str, Any]:
         """The section ``[sign_in]`` of a hub."""
         return {
-            "kind": "oidc", "name": "Hospital ID", "authorize_url": f"{self.url}/auth", "token_url": f"{self.url}/token",
+            "kind": "oidc", "name": "Hospital ID", "issuer": self.url, "authorize_url": f"{self.url}/auth",
+            "token_url": f"{self.url}/token",
             "userdata_url": f"{self.url}/me", "client_id": "hub", "callback_url": self.callback,
             "scope": ["openid", "profile", "offline_access"],
             "roles": {"it-research": "researcher", "privacy-board": "reviewer"}, "grace_minutes": 2,

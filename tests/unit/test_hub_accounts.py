@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from twinpane_hub.accounts import Account, AccountsError, check_name, hashed, load, new_password, save, verify
+from twinpane_hub.accounts import Account, AccountsError, AccountsFile, check_name, hashed, load, mark, new_password, save, verify
 from twinpane_hub.tries import Tries
 
 ANA = {"ana": Account(password=hashed("right"), groups=("researcher",))}
@@ -40,6 +40,34 @@ def test_a_broken_file_is_refused_without_repeating_a_hash(tmp_path: Path, text:
         load(path)
     assert "accounts.toml" in str(refused.value)
     assert "$argon2id$x" not in str(refused.value)
+
+
+def test_a_changed_file_is_read_again_and_a_broken_one_is_timed(tmp_path: Path) -> None:
+    """Who changed it, and since when it cannot be read, decides who goes on."""
+    path, now = tmp_path / "accounts.toml", [0.0]
+    save(path, ANA)
+    file = AccountsFile(path, lambda: now[0])
+    assert file() == ANA
+    save(path, {})
+    assert file() == {}
+    path.write_text("[accounts")
+    now[0] = 5.0
+    for _ in range(2):  # also where it did not change since
+        with pytest.raises(AccountsError):
+            file()
+    path.unlink()
+    now[0] = 7.0
+    with pytest.raises(AccountsError):
+        file()
+    assert file.silent_s == 7.0
+    save(path, ANA)
+    assert file() == ANA
+    assert file.silent_s == 0.0
+
+
+def test_a_password_s_mark_differs_where_it_was_changed() -> None:
+    assert mark(ANA["ana"]) == mark(ANA["ana"].model_copy(update={"groups": ()}))
+    assert mark(ANA["ana"]) != mark(Account(password=hashed("right")))
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "-a", "a/b", "A", "a b", "a\n", "ä", "a" * 81])

@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import socket
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ from click.testing import CliRunner
 from traitlets.config import Config
 
 from twinpane_cli.command import COMMANDS, main
-from twinpane_hub import configure, demo_ports, projects
+from twinpane_hub import accounts, configure, demo_ports, projects
 from twinpane_hub.hub import hub
 from twinpane_hub.settings import load
+from twinpane_hub.subjects import Subjects
 from twinpane_review import app
 
 
@@ -61,6 +63,54 @@ def test_an_account_is_stored_and_its_password_printed_once(tmp_path: Path) -> N
     password = answer.output.split(": ")[1].strip()
     assert password not in (tmp_path / "accounts.toml").read_text()
     assert CliRunner().invoke(hub, ["account", str(tmp_path / "hub.toml"), "../ana"]).exit_code == 1
+
+
+def test_shutting_out_an_unknown_name_says_so(tmp_path: Path) -> None:
+    """A typo shuts nobody out. Before, `disable` said that it had. On purpose, a name is shut out before it comes."""
+    file = hub_folder(tmp_path)
+    assert CliRunner().invoke(hub, ["account", str(file), "ana"]).exit_code == 0
+    answer = CliRunner().invoke(hub, ["disable", str(file), "anna"])
+    assert answer.exit_code == 2
+    assert "nobody here has the name 'anna'" in answer.output
+    assert not (tmp_path / "hub" / "disabled.toml").exists()
+    assert CliRunner().invoke(hub, ["enable", str(file), "anna"]).exit_code == 2
+    assert CliRunner().invoke(hub, ["disable", str(file), "anna", "--unknown"]).exit_code == 0
+    assert CliRunner().invoke(hub, ["disable", str(file), "ana"]).exit_code == 0
+    assert CliRunner().invoke(hub, ["enable", str(file), "anna"]).exit_code == 0
+
+
+def test_whoever_signed_in_before_is_known(tmp_path: Path) -> None:
+    """Also without an account here: people of a provider, and people whose account is gone while their tokens may go on."""
+    file = hub_folder(tmp_path)
+    (tmp_path / "hub").mkdir()
+    with contextlib.closing(sqlite3.connect(tmp_path / "hub" / "jupyterhub.sqlite")) as db:
+        db.execute("create table users (name text)")
+        db.execute("insert into users values ('ben')")
+        db.commit()
+    Subjects(tmp_path / "hub").bind("mia", "https://id.test", "1")
+    for name in ("ben", "mia"):
+        assert CliRunner().invoke(hub, ["disable", str(file), name]).exit_code == 0
+
+
+def test_a_new_password_takes_no_roles_away(tmp_path: Path) -> None:
+    """Before, `account` without roles left the person without any."""
+    file = hub_folder(tmp_path)
+    for words in (["--group", "researcher"], []):
+        assert CliRunner().invoke(hub, ["account", str(file), "ana", *words]).exit_code == 0
+    assert accounts.load(tmp_path / "accounts.toml")["ana"].groups == ("researcher",)
+
+
+@pytest.mark.parametrize("name", ["jupyterhub.sqlite", "subjects.sqlite"])
+def test_a_broken_database_is_one_sentence_with_a_remedy(tmp_path: Path, name: str) -> None:
+    """Before, it was a traceback of JupyterHub's."""
+    file = hub_folder(tmp_path)
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / name).write_bytes(b"no database at all" * 100)
+    answer = CliRunner().invoke(hub, ["run", str(file)])
+    assert answer.exit_code == 1
+    assert name in answer.output
+    assert "put a copy of it back" in answer.output
+    assert len(answer.output.splitlines()) == 1
 
 
 def test_the_same_ports_come_again_and_a_taken_one_is_replaced() -> None:
@@ -112,7 +162,8 @@ def hub_folder(tmp_path: Path, **more: str) -> Path:
 
 
 OIDC = (
-    'PORTS\nproxy = ["proxy"]\n[sign_in]\nkind = "oidc"\nname = "ID"\nauthorize_url = "https://id.test/a"\ntoken_url = "https://id.test/t"\n'
+    'PORTS\nproxy = ["proxy"]\n[sign_in]\nkind = "oidc"\nname = "ID"\nissuer = "https://id.test"\n'
+    'authorize_url = "https://id.test/a"\ntoken_url = "https://id.test/t"\n'
     'userdata_url = "https://id.test/u"\nclient_id = "hub"\ncallback_url = "https://hub.test/hub/oauth_callback"\nroles = {}\n'
 )
 

@@ -43,7 +43,7 @@ def test_a_missing_environment_variable_is_named(monkeypatch: pytest.MonkeyPatch
 
 
 OIDC = OidcSignIn(
-    kind="oidc", name="Hospital", authorize_url="https://id.test/a", token_url="https://id.test/t", userdata_url="https://id.test/u",
+    kind="oidc", name="Hospital", issuer="https://id.test", authorize_url="https://id.test/a", token_url="https://id.test/t", userdata_url="https://id.test/u",
     client_id="hub", callback_url="https://hub.test/hub/oauth_callback", roles={"it-research": "researcher", "privacy-board": "reviewer"},
 )  # fmt: skip
 

@@ -30,6 +30,25 @@ def test_a_subject_whose_name_changes_is_not_two_people(tmp_path: Path) -> None:
         subjects.bind("mia.new", ID, "1")
 
 
+def test_a_person_whom_the_provider_renames_keeps_the_name_here(tmp_path: Path) -> None:
+    """The subject is what stays. Before, whoever was renamed was told that the name belonged to somebody else."""
+    subjects = Subjects(tmp_path)
+    assert subjects.name_of(ID, "1") is None
+    subjects.bind("mia", ID, "1")
+    assert subjects.name_of(ID, "1") == "mia"
+    assert subjects.name_of("https://other.example.org", "1") is None
+
+
+def test_names_given_under_a_page_s_address_go_to_the_issuer(tmp_path: Path) -> None:
+    """An earlier version took the address of the sign-in page for the issuer."""
+    subjects = Subjects(tmp_path)
+    subjects.bind("mia", ID, "1")
+    subjects.move(ID, "https://id.example.org")
+    assert subjects.name_of("https://id.example.org", "1") == "mia"
+    with pytest.raises(Taken):
+        subjects.bind("mia", "https://id.example.org", "2")
+
+
 def test_bindings_outlive_a_restart_until_they_are_freed(tmp_path: Path) -> None:
     Subjects(tmp_path).bind("mia", ID, "1")
     again = Subjects(tmp_path)

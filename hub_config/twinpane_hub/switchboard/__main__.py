@@ -66,8 +66,7 @@ def main() -> int:
         logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = from_environment()
-        if settings.die_with_parent:
-            die_with_parent(os.getppid())
+        die_with_parent(os.getppid())  # a hub that is started again needs the port
         asyncio.run(run(settings, os.environ["JUPYTERHUB_API_URL"]))
     except (SettingsError, ProjectsError, OSError) as error:
         print(f"The switchboard cannot start: {error}", file=sys.stderr)
