@@ -63,7 +63,7 @@ class SignOut(OAuthLogoutHandler):  # type: ignore[misc]  # oauthenticator is wr
     async def handle_logout(self) -> None:
         """Forget with the sign-in that somebody was there."""
         await super().handle_logout()
-        self.clear_cookie(FRESH)
+        self.clear_cookie(FRESH, path=self.hub.base_url)
 
 
 def state_of(text: str) -> dict[str, object]:

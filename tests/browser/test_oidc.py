@@ -96,6 +96,76 @@ def test_whoever_cannot_come_in_reads_why(world: tuple[Hub, Provider], page: Pag
     assert "First look" not in page.locator("body").inner_text()
 
 
+def test_a_renamed_person_comes_to_the_same_account_and_reads_so(world: tuple[Hub, Provider], page: Page) -> None:
+    """The provider has another name for the same subject. Before, it said that the name belonged to somebody else."""
+    hub, provider = world
+    provider.write({"1": MIA})
+    sign_in(page, hub, "1")
+    try:
+        provider.write({"1": MIA | {"preferred_username": "mia.new"}, "2": {"preferred_username": "mia", "groups": ["it-research"]}})
+        page.goto(f"{hub.url}/hub/logout")
+        page.context.clear_cookies()
+        words = sign_in(page, hub, "1")
+        assert "First look" in words
+        assert "calls you mia.new now. Here you are mia" in words
+        page.screenshot(path=SHOTS / "renamed.png")
+        page.context.clear_cookies()
+        assert "belongs to somebody else here" in sign_in(page, hub, "2")
+    finally:
+        provider.write({"1": MIA})
+
+
+def test_a_token_needs_a_fresh_sign_in_in_that_browser(world: tuple[Hub, Provider], page: Page, chromium: Any) -> None:
+    """The provider asks again, though it knows the browser; another browser of the same person is not fresh by that.
+
+    Before, any sign-in of the person anywhere within five minutes was enough, and the provider was not told to ask.
+    """
+    hub, _ = world
+    elsewhere = chromium.new_context()
+    try:
+        other = elsewhere.new_page()
+        sign_in(other, hub, "1")
+        sign_in(page, hub, "1")
+        page.goto(f"{hub.url}/hub/token")
+        assert not page.get_by_role("button", name="Make a token").count()
+        page.screenshot(path=SHOTS / "token-again.png")
+        page.get_by_role("button", name="Sign in again").click()
+        page.fill("input[name=login]", "1")
+        page.fill("input[name=password]", "any")
+        page.get_by_role("button", name="Sign-in").click()
+        if page.get_by_role("button", name="Continue").count():
+            page.get_by_role("button", name="Continue").click()
+        page.wait_for_url(f"{hub.url}/hub/token")
+        other.goto(f"{hub.url}/hub/token")
+        assert not other.get_by_role("button", name="Make a token").count()
+        page.get_by_role("button", name="Make a token").click()
+        assert page.locator("#token").inner_text()
+        page.goto(f"{hub.url}/hub/logout")
+        page.goto(hub.url)
+        page.get_by_role("button", name="Sign in with Hospital ID").click()  # the provider still knows the browser
+        page.wait_for_url(f"{hub.url}/hub/home")
+        page.goto(f"{hub.url}/hub/token")
+        assert not page.get_by_role("button", name="Make a token").count()
+    finally:
+        elsewhere.close()
+
+
+@pytest.mark.parametrize("state", ["bnVsbA==", "W10=", "x", "%C3%A9", "", "eyJzdGF0ZV9pZCI6ICJhIn0="])
+def test_a_malformed_state_is_a_page_that_says_what_to_do(world: tuple[Hub, Provider], page: Page, state: str) -> None:
+    """Before, some were a bare 500. What the link says of an error is not shown: anybody may have written it."""
+    hub, _ = world
+    page.goto(hub.url)
+    page.get_by_role("button", name="Sign in with Hospital ID").click()
+    page.wait_for_selector("input[name=login]")
+    for more in ("code=one", "error=x&error_description=Call+555", "code="):
+        answer = page.goto(f"{hub.url}/hub/oauth_callback?{more}&state={state}")
+        words = page.locator("body").inner_text()
+        assert answer is not None
+        assert answer.status == 400
+        assert "was not begun in this browser" in words
+        assert "555" not in words
+
+
 def test_a_group_that_is_taken_ends_server_and_session(world: tuple[Hub, Provider], page: Page) -> None:
     """She is signed in and has a server; the provider takes her group; within a minute both are gone."""
     hub, provider = world
