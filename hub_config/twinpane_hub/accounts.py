@@ -1,6 +1,8 @@
 """Accounts of one machine: a TOML file of names, argon2 hashes and groups. Real deployments should use OpenID Connect."""
 
+import fcntl
 import hashlib
+import os
 import re
 import secrets
 from collections.abc import Callable
@@ -79,6 +81,16 @@ def save(path: Path, accounts: dict[str, Account]) -> None:
     document = tomlkit.document()
     document["accounts"] = {name: {"password": a.password, "groups": list(a.groups)} for name, a in accounts.items()}
     atomic.write(path, tomlkit.dumps(document).encode())
+
+
+def change(path: Path, how: Callable[[dict[str, Account]], dict[str, Account]]) -> None:
+    """Change the accounts; changes at the same time wait for each other. Raises AccountsError and OSError, and changes nothing then."""
+    with (path.parent / f".{path.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        owner = path.stat() if path.exists() else None
+        save(path, how(load(path) if owner else {}))
+        if owner and os.geteuid() == 0:
+            os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def check_name(name: str) -> None:

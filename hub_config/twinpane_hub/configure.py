@@ -1,6 +1,7 @@
 """Turn the hub's settings into JupyterHub's configuration."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import jupyterhub
@@ -12,6 +13,7 @@ from .own_proxy import OwnProxy, with_hub
 from .projects import ProjectsFile
 from .proxy import proxy_command
 from .request_limits import HEAD, bound_requests
+from .second_factors import SecondFactors
 from .settings import ENVIRONMENT, HubSettings, LocalSignIn
 
 HERE = Path(__file__).parent
@@ -51,7 +53,15 @@ def configure(c: Config, settings: HubSettings) -> None:
     _people(c, settings)
     _servers(c, settings, state, directory, hosts)
     _services(c, settings, directory)
-    pages.configure(c, HERE, directory, state)
+    pages.configure(c, HERE, directory, state, _account(settings))
+
+
+def _account(settings: HubSettings) -> Callable[[str], pages.Account]:
+    """How it stands about a person's account."""
+    if not isinstance(settings.sign_in, LocalSignIn):
+        return lambda _: ""
+    factors, demanded = SecondFactors(settings.state_folder), settings.sign_in.require_second_factor
+    return lambda name: "factor missing" if demanded and not factors.has(name) else "here"
 
 
 def _network(c: Config, settings: HubSettings, state: Path, directory: ProjectsFile) -> None:

@@ -9,6 +9,9 @@ from hashlib import sha256
 from pathlib import Path
 
 import click
+import tomlkit
+
+from twinpane_ground import atomic
 
 from . import accounts, disabled, known_names, projects
 from .accounts import AccountsError
@@ -114,12 +117,14 @@ def account(file: Path, name: str, groups: tuple[str, ...]) -> None:
         if not isinstance(settings.sign_in, LocalSignIn):
             raise click.ClickException("accounts of this hub come from OpenID Connect")
         store = settings.path(settings.sign_in.accounts)
-        known = accounts.load(store) if store.exists() else {}
-        password = accounts.new_password()
         accounts.check_name(name)
-        groups = groups or (known[name].groups if name in known else ())
-        new = accounts.Account.model_validate({"password": accounts.hashed(password), "groups": groups})
-        accounts.save(store, {**known, name: new})
+        password = accounts.new_password()
+
+        def with_account(known: dict[str, accounts.Account]) -> dict[str, accounts.Account]:
+            kept = groups or (known[name].groups if name in known else ())
+            return {**known, name: accounts.Account.model_validate({"password": accounts.hashed(password), "groups": kept})}
+
+        accounts.change(store, with_account)
     except (SettingsError, accounts.AccountsError, ValidationError, OSError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name}: {password}")
@@ -179,6 +184,39 @@ def free_name(file: Path, name: str) -> None:
     except (SettingsError, sqlite3.Error) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name} is free." if found else f"Nobody had the name {name}.")
+
+
+@hub.command("require-second-factor")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--off", is_flag=True, help="Demand none any more.")
+def require_second_factor(file: Path, off: bool) -> None:
+    """Demand a second factor of everybody with a local account. Who has none has no projects until it is set up."""
+    try:
+        settings = load(file)
+        if not isinstance(settings.sign_in, LocalSignIn):
+            raise SettingsError("accounts of this hub come from OpenID Connect: demand it there, with `acr` or `amr` in [sign_in]")
+        document = tomlkit.parse(file.read_text("utf-8"))
+        document["sign_in"]["require_second_factor"] = not off
+        atomic.write(file, tomlkit.dumps(document).encode(), mode=file.stat().st_mode & 0o777)
+    except (SettingsError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"A second factor is {'not demanded' if off else 'demanded'} from the hub's next start on.")
+
+
+@hub.command("reset-second-factor")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("name")
+def reset_second_factor(file: Path, name: str) -> None:
+    """Forget the second factor of NAME, who lost telephone and recovery codes. See in person that it is who it says."""
+    from .second_factors import SecondFactors
+
+    try:
+        found = SecondFactors(load(file).state_folder).remove(name)
+    except (SettingsError, OSError, sqlite3.Error) as error:
+        raise click.ClickException(str(error)) from None
+    if not found:
+        raise click.UsageError(f"{name!r} has no second factor here, so nothing was changed")
+    click.echo(f"{name} signs in by the password alone until a new one is set up.")
 
 
 @hub.command("site-token")

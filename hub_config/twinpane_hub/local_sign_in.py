@@ -12,17 +12,19 @@ from jupyterhub.auth import Authenticator
 from tornado.httputil import HTTPServerRequest
 from tornado.web import HTTPError, RequestHandler
 from traitlets import Any as AnyTrait
-from traitlets import Float, Unicode, default
+from traitlets import Bool, Float, Unicode, default
 from traitlets import List as ListTrait
 from traitlets.config import Config
 
 from twinpane_wire.connection_limiter import LOOPBACK, behind, neighbourhood
 
 from . import accounts
+from .account_page import AccountPage
 from .accounts import Account, AccountsError, AccountsFile
 from .disabled import DisabledList
 from .ending import end
 from .project_tokens import ProjectTokens
+from .second_factors import SecondFactors
 from .settings import HubSettings, LocalSignIn
 from .tries import Tries
 
@@ -68,6 +70,8 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
     state = Unicode(config=True, help="The hub's state folder, which says who is shut out.")
     grace = Float(600, config=True, help="Seconds for which people who are in may go on while the accounts file cannot be read.")
     proxies = ListTrait(Unicode(), sorted(LOOPBACK), config=True, help="Addresses of proxies before the hub.")
+    demands_factor = Bool(False, config=True, help="Whether people without a second factor have no roles.")
+    codes = AnyTrait(help="The limit on wrong codes of a name, by whoever has its password, or from a known device.")
     close = AnyTrait(help="The limit on wrong tries at a name from an address, or from a known device.")
     wide = AnyTrait(help="The limit on wrong tries at a name, and from an address.")
 
@@ -78,11 +82,20 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
         return AccountsFile(Path(self.file), time.monotonic)
 
     @cached_property
+    def factors(self) -> SecondFactors:
+        """The second factors of this hub's people."""
+        return SecondFactors(Path(self.state))
+
+    @cached_property
     def _shut_out(self) -> DisabledList:
         return DisabledList(Path(self.state))
 
     @default("close")
     def _close_default(self) -> Tries:
+        return Tries(time.monotonic, free=5)
+
+    @default("codes")
+    def _codes_default(self) -> Tries:
         return Tries(time.monotonic, free=5)
 
     @default("wide")
@@ -119,6 +132,9 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
         if not right or name in self._shut_out():
             self.log.warning("Wrong name or password, %s", address)
             return None
+        if self.factors.has(name) and not self._code_is_right(name, device, data.get("otp", "")):
+            self.log.warning("Wrong code, %s", address)
+            return None
         self.close.succeeded(close)
         self.wide.took_back(*wide)
         account = known[name]
@@ -127,18 +143,19 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
             user = handler.find_user(name)  # type: ignore[attr-defined]  # JupyterHub's handler
             if user is not None and not await _is_of(account, user):
                 await end(user, handler.proxy, handler.db, self.log)  # type: ignore[attr-defined]
-        return {"name": name, "groups": list(account.groups), "auth_state": {OF: accounts.mark(account)}}
+        return {"name": name, "groups": self._groups(name, account), "auth_state": {OF: accounts.mark(account)}}
 
     asks_password = True
 
-    async def confirms(self, handler: RequestHandler, name: str, password: str) -> str:
-        """See ``project_tokens.Confirming``: the password again, with the same limits on wrong ones."""
-        found = await self.authenticate(handler, {"username": name, "password": password})
-        return "" if found else "This is not your password. Nothing was made."
+    async def confirms(self, handler: RequestHandler, name: str, password: str, code: str) -> str:
+        """See ``project_tokens.Confirming``: the password again, and a code, with the same limits on wrong ones."""
+        found = await self.authenticate(handler, {"username": name, "password": password, "otp": code})
+        with_code = ", or not a code that is good now" if self.factors.has(name) else ""
+        return "" if found else f"This is not your password{with_code}. Nothing was made."
 
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:
         """Called by the hub: pages that come before its own."""
-        return [*super().get_handlers(app), ("/token", ProjectTokens)]
+        return [*super().get_handlers(app), ("/token", ProjectTokens), ("/account", AccountPage)]
 
     async def refresh_user(self, user: Any, handler: RequestHandler | None = None) -> bool | SignedIn:
         """Called by the hub from time to time for a signed-in user: ends removed accounts and old passwords, and applies changed groups."""
@@ -152,7 +169,44 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
             return left > 0
         if account is None or not await _is_of(account, user):
             return False
-        return {"name": user.name, "groups": list(account.groups)}
+        return {"name": user.name, "groups": self._groups(user.name, account)}
+
+    def _groups(self, name: str, account: Account) -> list[str]:
+        """The person's roles: none where a second factor is demanded and missing."""
+        return list(account.groups) if not self.demands_factor or self.factors.has(name) else []
+
+    def _code_is_right(self, name: str, device: str, code: str) -> bool:
+        """Wrong codes are counted for the name, wherever they come from: whoever tries them has the password already."""
+        key = f"device {device}" if device else name
+        if (wait := self.codes.wait(key)) > 0:
+            raise HTTPError(429, f"Too many wrong codes. Try again in {wait:.0f} seconds.")
+        self.codes.failed(key)
+        if not self.factors.accepts(name, code):
+            return False
+        self.codes.succeeded(key)
+        return True
+
+    def confirm_factor(self, handler: RequestHandler, name: str, code: str) -> tuple[str, ...]:
+        """Turn a new second factor on; see ``SecondFactors.confirm``. Wrong codes are counted as at a sign-in."""
+        if (wait := self.codes.wait(name)) > 0:
+            raise HTTPError(429, f"Too many wrong codes. Try again in {wait:.0f} seconds.")
+        self.codes.failed(name)
+        found = self.factors.confirm(name, code)
+        if found:
+            self.codes.succeeded(name)
+        return found
+
+    def change_password(self, name: str, password: str) -> dict[str, str]:
+        """Give the account another password; what the hub shall keep of it. Raises AccountsError and OSError."""
+        fresh = accounts.hashed(password)
+
+        def changed(known: dict[str, Account]) -> dict[str, Account]:
+            if name not in known:
+                raise AccountsError(f"{name} has no account any more")
+            return known | {name: known[name].model_copy(update={"password": fresh})}
+
+        accounts.change(Path(self.file), changed)
+        return {OF: accounts.mark(self._accounts()[name])}
 
 
 async def _is_of(account: Account, user: Any) -> bool:
@@ -181,6 +235,9 @@ def configure(c: Config, settings: HubSettings, sign_in: LocalSignIn) -> None:
     c.LocalAccounts.grace = sign_in.grace_minutes * 60
     c.LocalAccounts.proxies = sorted(LOOPBACK | set(settings.trusted_proxies))
     c.LocalAccounts.enable_auth_state = True
+    c.LocalAccounts.demands_factor = sign_in.require_second_factor
+    c.LocalAccounts.request_otp = True
+    c.LocalAccounts.otp_prompt = "Code, if you have a second factor:"
     c.LocalAccounts.allow_all = True  # everyone in the file
     c.LocalAccounts.manage_groups = True
     c.Authenticator.auth_refresh_age = 30

@@ -129,7 +129,7 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
 
     asks_password = False
 
-    async def confirms(self, handler: Any, name: str, password: str) -> str:
+    async def confirms(self, handler: Any, name: str, password: str, code: str) -> str:
         """See ``project_tokens.Confirming``: a fresh sign-in in this browser."""
         return (
             ""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from jinja2 import Environment, FileSystemLoader
 from traitlets.config import Config
@@ -15,6 +15,10 @@ from .projects import Directory
 
 STALE = 60.0
 """Seconds after which the switchboard's note is too old to use."""
+
+
+Account = Literal["", "here", "factor missing"]
+"""Whether a person has an account of this hub's own, and whether it lacks a second factor that is demanded."""
 
 
 class User(Protocol):
@@ -83,8 +87,8 @@ def projects_of(user: str, directory: Directory, present: frozenset[str] | None,
     return sorted(views, key=lambda view: view.expired)
 
 
-def configure(c: Config, here: Path, directory: Callable[[], Directory], state: Path) -> None:
-    """Set templates, logo, and the values that the templates use."""
+def configure(c: Config, here: Path, directory: Callable[[], Directory], state: Path, account: Callable[[str], Account]) -> None:
+    """Set templates, logo, and the values that the templates use. ``account`` says how it stands about a person's account here."""
     file = state / "switchboard" / "online.json"
 
     def listed(user: str) -> list[ProjectView]:
@@ -100,6 +104,10 @@ def configure(c: Config, here: Path, directory: Callable[[], Directory], state: 
             return []
         return [(site.title or name, site.review_url) for name, site in directory().sites.items() if site.review_url]
 
+    def own_account(user: User | None) -> Account:
+        """Called by the hub for every page."""
+        return account(user.name) if user else ""
+
     environment = Environment(loader=FileSystemLoader(here / "templates"), autoescape=True)
 
     def form(spawner: Spawning) -> str:
@@ -111,7 +119,7 @@ def configure(c: Config, here: Path, directory: Callable[[], Directory], state: 
         return template.render(projects=listed(user.name), user_name=user.escaped_name, base_url=spawner.hub.base_url)
 
     c.JupyterHub.template_paths = [str(here / "templates")]
-    c.JupyterHub.template_vars = {"twinpane_projects": projects, "twinpane_review_pages": review_pages}
+    c.JupyterHub.template_vars = {"twinpane_projects": projects, "twinpane_review_pages": review_pages, "twinpane_account": own_account}
     c.JupyterHub.logo_file = str(here / "templates" / "logo.svg")
     c.JupyterHub.default_url = "/hub/home"
     c.Spawner.options_form = form

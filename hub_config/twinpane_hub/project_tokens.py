@@ -23,9 +23,9 @@ class Confirming(Protocol):
     """What this page asks of the authenticator."""
 
     asks_password: bool
-    """Whether people prove who they are by a password here."""
+    """Whether people prove who they are by a password here, and by a code where they have ``factors``."""
 
-    async def confirms(self, handler: Any, name: str, password: str) -> str:
+    async def confirms(self, handler: Any, name: str, password: str, code: str) -> str:
         """Why it is not proven that the person is here now, in words; empty where it is."""
         ...
 
@@ -65,7 +65,8 @@ class ProjectTokens(BaseHandler):  # type: ignore[misc]  # JupyterHub is written
         project, days = self.get_body_argument("project", ""), self.get_body_argument("days", "")
         if project not in self._projects() or days not in map(str, DAYS):
             raise HTTPError(400, "Choose one of your projects, and for how many days.")
-        why_not = await self.authenticator.confirms(self, self.current_user.name, self.get_body_argument("password", "", strip=False))
+        password, code = self.get_body_argument("password", "", strip=False), self.get_body_argument("otp", "")
+        why_not = await self.authenticator.confirms(self, self.current_user.name, password, code)
         if why_not:
             self.set_status(403)
             await self._show(wrong=why_not)
@@ -106,10 +107,10 @@ class ProjectTokens(BaseHandler):  # type: ignore[misc]  # JupyterHub is written
 
     async def _show(self, **more: str) -> None:
         asks = self.authenticator.asks_password
-        first = "" if asks else await self.authenticator.confirms(self, self.current_user.name, "")
+        first = "" if asks else await self.authenticator.confirms(self, self.current_user.name, "", "")
         self.finish(
             await self.render_template(
                 "token.html", projects=self._projects(), tokens=self._tokens(), days=DAYS, note_letters=NOTE,
-                asks_password=asks, first=first, **more,
+                asks_password=asks, asks_code=asks and self.authenticator.factors.has(self.current_user.name), first=first, **more,
             )
         )  # fmt: skip

@@ -31,6 +31,8 @@ class LocalSignIn(Closed):
     accounts: str = "accounts.toml"
     grace_minutes: Annotated[float, Field(ge=0, le=24 * 60)] = 10
     """How long people who are in may go on while the accounts file cannot be read."""
+    require_second_factor: bool = False
+    """Whether people without a second factor have no roles until they set one up."""
 
 
 class OidcSignIn(Closed):

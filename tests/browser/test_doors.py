@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from datetime import date
 
+import pyotp
 import pytest
 from playwright.sync_api import Browser, Page
 from walkthrough_demo import SHOTS
 
 from conftest import ARGUMENTS, CHROMIUM
 from integration.hub_factories import PASSWORDS, Hub, free_ports, running
+from twinpane_hub.second_factors import SecondFactors
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
 
@@ -84,10 +86,10 @@ def test_pages_of_the_doors_fit_a_narrow_screen(hub: Hub, page: Page, width: int
     address = hub.url.replace("localhost", NAME)
     page.set_viewport_size({"width": width, "height": 800})
     sign_in(page, address)
-    pages = {"sign-out": "/hub/logout", "spawn-asked": "/hub/spawn/researcher/first", "token": "/hub/token"}
+    pages = {"sign-out": "/hub/logout", "spawn-asked": "/hub/spawn/researcher/first", "token": "/hub/token", "account": "/hub/account"}
     links = "".join(f"<a href={address}{path}>{name}</a> " for name, path in pages.items())
     page.route("http://elsewhere.test/", lambda route: route.fulfill(body=links, content_type="text/html"))
-    words = {"sign-out": "Sign out of Twinpane?", "spawn-asked": "Open this project?", "token": "Tokens for"}
+    words = {"sign-out": "Sign out of Twinpane?", "spawn-asked": "Open this project?", "token": "Tokens for", "account": "Your account"}
     for name in pages:
         page.goto("http://elsewhere.test/")
         page.get_by_role("link", name=name).click()
@@ -95,3 +97,13 @@ def test_pages_of_the_doors_fit_a_narrow_screen(hub: Hub, page: Page, width: int
         assert words[name] in page.locator("h1").inner_text()
         assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), name
         page.screenshot(path=SHOTS / f"{name}-{width}.png")
+    page.locator("#password-1").fill(PASSWORDS["researcher"])
+    page.get_by_role("button", name="Set it up").click()
+    page.wait_for_selector("#secret")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.screenshot(path=SHOTS / f"second-factor-{width}.png")
+    page.fill("#code", pyotp.TOTP(page.locator("#secret").inner_text().replace(" ", "")).now())
+    page.get_by_role("button", name="Turn it on").click()
+    page.wait_for_selector("#codes")
+    page.screenshot(path=SHOTS / f"recovery-codes-{width}.png")
+    SecondFactors(hub.folder / "hub").remove("researcher")

@@ -95,12 +95,12 @@ class Browser:
         """Open a page as a person does, by a link."""
         return self.client.get(self.at(path), headers={"Sec-Fetch-Mode": "navigate", "Sec-Fetch-Site": "same-origin"})
 
-    def fill_in(self, name: str, password: str | None = None) -> httpx.Response:
+    def fill_in(self, name: str, password: str | None = None, code: str = "") -> httpx.Response:
         """Fill in the form of the hub; what comes back."""
         page = self.get("/hub/login")
         xsrf = re.search(r'name="_xsrf" value="([^"]+)"', page.text)
         assert xsrf, page.text[:300]
-        form = {"username": name, "password": password or PASSWORDS[name], "_xsrf": xsrf[1]}
+        form = {"username": name, "password": password or PASSWORDS[name], "otp": code, "_xsrf": xsrf[1]}
         return self.client.post("/hub/login", data=form)
 
     def send(self, method: str, path: str, body: Any = None) -> httpx.Response:

@@ -11,9 +11,10 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 
 import httpx
+import pyotp
 import pytest
 from click.testing import CliRunner
-from hub_factories import PASSWORDS, Hub, SignInRefused, running
+from hub_factories import PASSWORDS, Browser, Hub, SignInRefused, running
 from test_hub_removed import make_token, token_in, who, within
 
 from twinpane_ground import children
@@ -150,6 +151,71 @@ def test_a_new_password_puts_other_browsers_and_tokens_out(hub: Hub) -> None:
         known = accounts.load(file)
         fresh = known["researcher"].model_copy(update={"password": accounts.hashed(PASSWORDS["researcher"])})
         accounts.save(file, known | {"researcher": fresh})
+
+
+def on_account(browser: Browser, **fields: str) -> httpx.Response:
+    """Fill in a form of the account page."""
+    xsrf = re.search(r'name="_xsrf" value="([^"]+)"', browser.get("/hub/account").text)
+    assert xsrf
+    return browser.client.post("/hub/account", data={"_xsrf": xsrf[1], **fields})
+
+
+def test_a_person_changes_the_password_and_others_are_out(hub: Hub) -> None:
+    """Who knows the old one is out; the browser that changed it goes on."""
+    other, mine = hub.sign_in("researcher2"), hub.sign_in("researcher2")
+    old, new = PASSWORDS["researcher2"], "a new and long one"
+    for wrong in ({"password": "wrong"}, {"again": "differs"}, {"new": "short", "again": "short"}):
+        answer = on_account(mine, **({"do": "password", "password": old, "new": new, "again": new} | wrong))
+        assert answer.status_code == 403
+        assert "Nothing was" in answer.text
+    try:
+        answer = on_account(mine, do="password", password=old, new=new, again=new)
+        assert "You have a new password" in answer.text, answer.text
+        assert "Your projects" in mine.get("/hub/home").text
+        assert "Sign in" in other.get("/hub/home").text
+        with pytest.raises(SignInRefused):
+            hub.sign_in("researcher2")
+        hub.sign_in("researcher2", new)
+    finally:
+        file = hub.folder / "accounts.toml"
+        known = accounts.load(file)
+        fresh = known["researcher2"].model_copy(update={"password": accounts.hashed(old)})
+        accounts.save(file, known | {"researcher2": fresh})
+
+
+def test_a_second_factor_is_set_up_used_and_reset(tmp_path: Path) -> None:
+    """Where the hub demands it: nothing can be done before it, nobody signs in without it after it, tokens need it too."""
+    with running(tmp_path, sign_in={"kind": "local", "require_second_factor": True}, **WORLD) as hub:
+        other, browser = hub.sign_in("researcher"), hub.sign_in("researcher")
+        home = browser.get("/hub/home").text
+        assert "demands a second factor" in home
+        assert "Open" not in browser.get("/hub/token").text
+        assert browser.send("POST", "/hub/api/users/researcher/servers/first").status_code in (403, 404)
+        password = PASSWORDS["researcher"]
+        assert on_account(browser, do="begin", password="wrong").status_code == 403
+        page = on_account(browser, do="begin", password=password).text
+        secret = re.search(r'id="secret">([A-Z2-7 ]+)<', page)
+        assert secret
+        assert "otpauth://totp/" in page
+        telephone = pyotp.TOTP(secret[1].replace(" ", ""))
+        wrong = on_account(browser, do="confirm", code="000000")
+        assert wrong.status_code == 403
+        assert secret[1] not in wrong.text
+        codes = re.findall(r"<li><code>([^<]+)<", on_account(browser, do="confirm", code=telephone.now()).text)
+        assert len(codes) == 10
+        assert "Sign in" in other.get("/hub/home").text, "it was opened by the password alone"
+        assert "First" in browser.get("/hub/home").text
+        with pytest.raises(SignInRefused):
+            hub.sign_in("researcher")
+        again = Browser(hub.url)
+        hub.browsers.append(again)
+        again.fill_in("researcher", code=codes[0])
+        assert "First" in again.get("/hub/home").text
+        assert 'id="token"' not in make_token(again, "first", password).text
+        answer = CliRunner().invoke(hub_command, ["reset-second-factor", str(tmp_path / "hub.toml"), "researcher"])
+        assert answer.exit_code == 0, answer.output
+        assert CliRunner().invoke(hub_command, ["reset-second-factor", str(tmp_path / "hub.toml"), "researcher"]).exit_code == 2
+        assert "demands a second factor" in hub.sign_in("researcher").get("/hub/home").text
 
 
 # ------------------------------------------------------------ a hub that ended badly

@@ -17,7 +17,7 @@ from traitlets.config import Config
 from twinpane_cli.command import COMMANDS, main
 from twinpane_hub import accounts, configure, demo_ports, projects
 from twinpane_hub.hub import hub
-from twinpane_hub.settings import load
+from twinpane_hub.settings import LocalSignIn, load
 from twinpane_hub.subjects import Subjects
 from twinpane_review import app
 
@@ -98,6 +98,21 @@ def test_a_new_password_takes_no_roles_away(tmp_path: Path) -> None:
     for words in (["--group", "researcher"], []):
         assert CliRunner().invoke(hub, ["account", str(file), "ana", *words]).exit_code == 0
     assert accounts.load(tmp_path / "accounts.toml")["ana"].groups == ("researcher",)
+
+
+def test_a_hub_can_demand_a_second_factor(tmp_path: Path) -> None:
+    """By one command, which keeps the rest of the settings and who may read them; where people come from a provider, it says so."""
+    file = hub_folder(tmp_path)
+    for words, demanded in (([], True), (["--off"], False)):
+        assert CliRunner().invoke(hub, ["require-second-factor", str(file), *words]).exit_code == 0
+        settings = load(file)
+        assert isinstance(settings.sign_in, LocalSignIn)
+        assert settings.sign_in.require_second_factor == demanded
+        assert settings.review["a"].token == "r" * 40
+        assert file.stat().st_mode & 0o777 == 0o600
+    answer = CliRunner().invoke(hub, ["require-second-factor", str(hub_folder(tmp_path, **{"hub.toml": OIDC}))])
+    assert answer.exit_code == 1
+    assert "`acr` or `amr`" in answer.output
 
 
 @pytest.mark.parametrize("name", ["jupyterhub.sqlite", "subjects.sqlite"])
