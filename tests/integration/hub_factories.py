@@ -67,9 +67,9 @@ class Hub:
         return browser
 
     def servers(self) -> list[int]:
-        """Pids of the Jupyter servers that run."""
+        """Pids of the Jupyter servers that run, in the order in which they started: pids begin again from low numbers."""
         found = [(pid, command_of(pid).split(b"\0")) for pid in children.descendants(self.process.pid)]
-        return [pid for pid, words in found if words[1:4] == [b"-I", b"-m", b"twinpane_kernel.server"]]
+        return sorted((pid for pid, words in found if words[1:4] == [b"-I", b"-m", b"twinpane_kernel.server"]), key=started)
 
 
 class AsBrowsersDo(DefaultCookiePolicy):
@@ -135,6 +135,14 @@ def command_of(pid: int) -> bytes:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return b""
+
+
+def started(pid: int) -> int:
+    """When a process started, in ticks since the machine did; 0 when it is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return 0
 
 
 def environment_of(pid: int) -> dict[str, str]:

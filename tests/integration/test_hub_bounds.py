@@ -90,7 +90,7 @@ def test_a_strangers_dear_head_costs_the_hub_nothing(hub: Hub) -> None:
         before, size = spent(), log.stat().st_size
         for cookie in ('_xsrf="' + "\\" * 15_000 + '"', '_xsrf="' + "\\101" * 3_700 + '"', "; ".join(["_xsrf=1"] * 1_600)):
             for _ in range(5):
-                assert stranger.get("/hub/login", headers={"Cookie": cookie}).status_code == 200
+                assert stranger.get("/hub/login", headers={"Cookie": cookie}).status_code in (200, 431)
         assert spent() - before < 2, "one alone of the first kind took 0.7 s before"
         assert stranger.get("/hub/" + "a" * 15_000).status_code == 414
         for _ in range(1000):
