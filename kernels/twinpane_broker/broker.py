@@ -247,7 +247,7 @@ def _column(name: str, part: Group | Measure, bound: ResolvedPlan, rules: Rules)
         return ReleasedColumn(name=name, kind="dimension", label=column.label, unit=unit)
     kind = MeasureKind(part.kind)
     if isinstance(part, OfCell):
-        return ReleasedColumn(name=name, kind=kind)
+        return ReleasedColumn(name=name, kind=kind, decimals=0 if kind is MeasureKind.share else None)
     column = bound.column(part.column)
     if isinstance(part, OfPair):
         labels = [label for label in (column.label, bound.column(part.other).label) if label]

@@ -578,7 +578,7 @@ def _share_about(measure, value: Value, row: Row, question: Question, earlier: E
     own = rounded(len(whole), rules.base)
     if not (row.about and value.of == own) and not earlier.may_show(value.of, whole, rules):
         faults.append(f"is out of {value.of}, which is neither its group's number nor that of an earlier set near it")
-    if value.of and value.n is not None and value.value != min(100.0, round(100 * value.n / value.of, 1)):
+    if value.of and value.n is not None and value.value != _percent(value.n, value.of, rules):
         faults.append(f"is {value.value}, not {value.n} of {value.of}")
     return faults
 
@@ -600,14 +600,20 @@ def expected(measure, row: Row, part: pd.DataFrame, question: Question, n: int |
 
 
 def _share(measure, row: Row, who: Persons, question: Question) -> Number:
-    """Percent of the persons in the same categories of the columns it is within: both parts rounded first, one decimal."""
+    """Percent of the persons in the same categories of the columns it is within: both parts rounded first."""
     rules, whole = question.rules, _whole(measure, row, question)
     if primary(len(whole), len(question.who), rules) or not whole:
         return hidden(who, "the group it is a share of may not be shown")
     n, of = rounded(len(who), rules.base), rounded(len(whole), rules.base)
     if of == 0:
         return hidden(who, "a share of nobody")
-    return Number(who, frozenset({round(100 * n / of, 1)}), n=n, of=of)
+    return Number(who, frozenset({_percent(n, of, rules)}), n=n, of=of)
+
+
+def _percent(n: int, of: int, rules: Rules) -> float:
+    """To one decimal, or to none where two rounded numbers leave it unsure by 1 or more."""
+    percent, off = min(100.0, 100 * n / of), rules.base // 2
+    return round(percent, 0 if off * 100 * (1 / of + percent / 100 / of) >= 1 else 1)
 
 
 def _whole(measure, row: Row, question: Question) -> Persons:

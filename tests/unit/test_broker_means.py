@@ -8,14 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twinpane.tables.pandas_frame import pandas_frame
-from twinpane.tables.wording import number, total
+from twinpane.tables.wording import total
 from twinpane_broker.aggregates.mean import Mean
 from twinpane_broker.aggregates.sum import Sum
 from twinpane_broker.aggregates.sums import least_decimals, mean_decimals
+from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import Catalogue, Column
 from twinpane_broker.disclosure.row_base import row_base
 from twinpane_broker.release.pooling import pool
-from twinpane_broker.release.release import Release
+from twinpane_broker.release.release import Release, ReleasedColumn, Row
+from twinpane_broker.release.shown import shown_number
 from twinpane_broker.rules.cell_key import Counter
 from twinpane_broker.rules.policy import Rules, load_rules
 from twinpane_broker.rules.rounding import place_of
@@ -92,7 +94,7 @@ def test_every_place_shows_the_same_digits(tmp_path: Path) -> None:
     assert [pooled.rows[0].values[0].value, total(pooled, pooled.rows[0], 0)] == [42.5, "42.5"]
     assert pandas_frame(pooled)["mean_age"].unique().tolist() == [42.5]
     assert "42.5 (n 1,000)" in release_text(release)
-    assert number(43.0, release.columns[0]) == "43.0"
+    assert shown_number(43.0, release.columns[0], 1) == "43.0"
     world.engine.close()
 
 
@@ -102,12 +104,48 @@ def test_a_pooled_mean_year_keeps_its_decimals() -> None:
 
     parts = {"north": Part(1958.0, 300, None, None, 1), "south": Part(1961.0, 200, None, None, 1)}
     assert Mean.pool(parts, ()).value == 1959.2
-    assert Mean.pool({"north": Part(17.5, 300), "south": Part(18.3, 300)}, ()).value == 17.9
+    assert Mean.pool({"north": Part(17.5, 300, decimals=1), "south": Part(18.3, 300, decimals=1)}, ()).value == 17.9
+
+
+def test_a_pooled_mean_is_no_finer_than_its_least_exact_part() -> None:
+    """1,430 to the ten and 326 to the whole are 1,100: nobody knows whether 1,098."""
+    from twinpane_broker.aggregates.pooled import Part
+
+    parts = {"north": Part(1430.0, 700, decimals=-1), "south": Part(326.0, 300, decimals=0)}
+    assert (Mean.pool(parts, ()).value, Mean.pool(parts, ()).decimals) == (1100.0, -1)
+    parts = {"north": Part(6.17, 500, decimals=2), "south": Part(6.4, 500, decimals=1)}
+    assert Mean.pool(parts, ()).value == 6.3
+
+
+def test_each_site_says_its_own_decimals_in_a_pool() -> None:
+    """One site has wider bounds, and so coarser means; the first site's decimals are not both's."""
+    pooled = pool({"north": mean_of("north", 410.0, 1), "south": mean_of("south", 520.0, -1)})
+    assert pooled is not None
+    assert [pooled.rows[0].values[0].value, total(pooled, pooled.rows[0], 0)] == [460.0, "460"]
+
+
+def mean_of(site: str, mean: float, decimals: int) -> Release:
+    """A release of one mean of 100 values: 410 and 520 pool to 465."""
+    column = ReleasedColumn(name="mean_supply", kind="mean", decimals=decimals)
+    rows = (Row(persons=100, values=(Value(value=mean, n=100),)),)
+    return Release(
+        id="0" * 32, site=site, plan_hash="0" * 64, snapshot="s", policy="10-5/x", rules=(), persons=100, columns=(column,), rows=rows
+    )
+
+
+def test_a_mean_that_ends_in_zero_says_how_exact_it_is(tmp_path: Path) -> None:
+    """6.10 is written 6.1 in a release: beside 6.17 it would make a pooled mean of one decimal."""
+    world = World(tmp_path, person=people(age=lambda i: 6 + (i % 10 == 0)))
+    release = world.ask("SELECT avg(age) FROM person")
+    assert isinstance(release, Release)
+    told = release.rows[0].values[0]
+    assert (told.value, told.decimals, release.columns[0].decimals_of(told)) == (6.1, 2, 2)
+    world.engine.close()
 
 
 def test_a_mean_says_the_decimals_that_it_has_at_least() -> None:
     """So that 1958.0 is not 1958 beside 1958.1."""
-    assert [least_decimals(column, TEN_FIVE) for column in (YEAR, AGE, SCORE, SUPPLY)] == [1, 1, 2, 0]
+    assert [least_decimals(column, TEN_FIVE) for column in (YEAR, AGE, SCORE, SUPPLY)] == [1, 1, 2, -1]
 
 
 @pytest.mark.parametrize("rules", [TEN_FIVE, EXACT, NOISY])

@@ -11,7 +11,10 @@ from twinpane_broker.aggregates.aggregate import Aggregate, OfCell, OfPair, OfVa
 from twinpane_broker.aggregates.correlation import Correlation
 from twinpane_broker.aggregates.quantile import Quantile
 from twinpane_broker.aggregates.registry import AGGREGATES, MeasureKind, measure_of
+from twinpane_broker.aggregates.share import Share
 from twinpane_broker.question.plan import Plan
+from twinpane_broker.release.release import ReleasedColumn
+from twinpane_broker.release.shown import value_shown
 from twinpane_ground.mistakes import first
 
 ICU = {"entry": {"events": [{"table": "visit", "where": {"op": "in", "column": "visit.ward", "codes": ["icu"]}}]}}
@@ -139,3 +142,17 @@ def test_an_aggregate_is_a_module_and_its_registry_lines() -> None:
         assert aggregate.sql, f"{kind} has no name in SQL"
         assert aggregate.under_noise or issubclass(aggregate, OfValues | OfPair)
         assert aggregate.code or issubclass(aggregate, OfCell), f"{kind} names no rule by which it is released"
+
+
+@pytest.mark.parametrize(
+    ("persons", "whole", "off", "shown"), [(15, 40, 2, 38), (15, 40, 0, 37.5), (635, 4000, 2, 15.9), (2000, 4000, 2, 50.0)]
+)
+def test_a_share_has_the_digits_that_rounding_leaves_it(persons: int, whole: int, off: int, shown: float) -> None:
+    """15 of 40, each rounded to 5, is anything from 31 to 45 %: 37.5 would say what nobody knows."""
+    assert Share().noisy(persons, whole, off).value == shown
+
+
+def test_a_whole_percent_is_told_apart_from_tenths() -> None:
+    """40 % of a few is not 40.0 % of many, though both are the number 40."""
+    column = ReleasedColumn(name="share", kind="share", decimals=0)
+    assert [value_shown(Share().noisy(*counts, 2), column) for counts in ((20, 50), (1600, 4000))] == ["40 %", "40.0 %"]

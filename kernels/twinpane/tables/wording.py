@@ -40,11 +40,6 @@ ROWS = 200
 COUNTS = tuple(kind for kind, aggregate in AGGREGATES.items() if aggregate.shown is Shown.count)
 
 
-def number(value: int | float | None, column: ReleasedColumn) -> str:
-    """A released number (``shown_number``), ``suppressed`` for None."""
-    return SUPPRESSED if value is None else shown_number(value, column)
-
-
 def part(cells: Pooled, row: PooledRow, place: int, site: str) -> str:
     """One site's number of a measure, marked where it is about; a dash where there is none."""
     own = row.sites[site]
@@ -61,9 +56,9 @@ def total(cells: Pooled, row: PooledRow, place: int) -> str:
     value = row.values[place]
     if value.how == "see the sites" and any(not held(row, place, site) for site in cells.released):
         return SEE_SITES
-    shown = number(value.value, measures(cells)[place])
     if value.value is None:
-        return shown if missing(cells, row, place) else NOT_THERE
+        return SUPPRESSED if missing(cells, row, place) else NOT_THERE
+    shown = shown_number(value.value, measures(cells)[place], value.decimals)
     off = f" ({span(value.within)})" if value.within else ""
     marks = (WITHIN if value.how == "within the sites" else "") + (CLIPPED if value.clipped else "")
     return marked(shown + off + marks + (PARTLY if missing(cells, row, place) else ""), value.about)

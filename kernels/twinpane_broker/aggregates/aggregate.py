@@ -144,8 +144,8 @@ class OfCell(Aggregate):
         """The number as it is shown. ``whole`` is a share's denominator, None if that is suppressed."""
 
     @abstractmethod
-    def noisy(self, persons: int, whole: int) -> Value:
-        """The number as it is shown, from numbers of persons that already carry noise."""
+    def noisy(self, persons: int, whole: int, off: int) -> Value:
+        """The number as it is shown, from numbers of persons that already carry noise, and by how many rounding moved each at most."""
 
 
 class OfValues(Aggregate):
@@ -183,6 +183,10 @@ class OfValues(Aggregate):
     def told(self, spread: "Spread", column: Column, whole: Column, counter: "Counter") -> tuple[float, End | None]:
         """The number as it is shown, and whether it stands for all beyond it. ``column`` may have a narrower grid than ``whole``."""
         return self.number(spread, column, counter), None
+
+    def decimals(self, shown: float, column: Column, n: int, counter: "Counter") -> int | None:
+        """To how many decimals the number is known, where it is not written with so many; from shown numbers alone."""
+        return None
 
     @abstractmethod
     def number(self, spread: "Spread", column: Column, counter: "Counter") -> float:

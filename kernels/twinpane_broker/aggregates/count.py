@@ -27,7 +27,7 @@ class Count(OfCell):
         """Rows, with the noise of their persons."""
         return Value(value=counter.shown_rows(cell.who, cell.rows), within=counter.within(cell.who, cell.rows))
 
-    def noisy(self, persons: int, whole: int) -> Value:
+    def noisy(self, persons: int, whole: int, off: int) -> Value:
         """If everybody has one row, rows are persons."""
         return Value(value=persons)
 

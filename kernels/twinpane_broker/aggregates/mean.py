@@ -1,11 +1,15 @@
 """The mean of a measure over the rows that have a value."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from twinpane_broker.rules.rounding import at_decimals, decimals_of_size
+from twinpane_broker.catalogue.catalogue import Column
 
 from .pooled import Absent, How, Known, Parts, PooledValue, pooled
-from .sums import MEAN_DIGITS, OfSum
+from .sums import OfSum, mean_decimals
+from .value import unwritten
+
+if TYPE_CHECKING:  # the researcher's side imports this too, and needs no rules
+    from twinpane_broker.rules.cell_key import Counter
 
 
 class Mean(OfSum):
@@ -19,12 +23,15 @@ class Mean(OfSum):
         """The mean."""
         return mean
 
+    def decimals(self, shown: float, column: Column, n: int, counter: "Counter") -> int | None:
+        """Those of ``sums.mean_decimals``."""
+        return unwritten(shown, mean_decimals(shown, column, counter.rules.digits, counter.fewest(n)))
+
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
-        """The mean of the sites' means, weighted by their released numbers of values."""
-        return pooled(parts, absent, _mean, least=1)
+        """The mean of the sites' means, weighted by their released numbers of values; at the decimals of the least exact of them."""
+        return pooled(parts, absent, _mean, least=1, as_sure=True)
 
 
 def _mean(known: list[Known]) -> tuple[float, How]:
-    mean = sum(part.value * part.n for part in known) / sum(part.n for part in known)
-    return at_decimals(mean, max(decimals_of_size(mean, MEAN_DIGITS), *(part.decimals for part in known))), ""
+    return sum(part.value * part.n for part in known) / sum(part.n for part in known), ""

@@ -26,7 +26,7 @@ class Persons(OfCell):
         """Persons."""
         return Value(value=counter.shown(cell.who, cell.persons))
 
-    def noisy(self, persons: int, whole: int) -> Value:
+    def noisy(self, persons: int, whole: int, off: int) -> Value:
         """Persons."""
         return Value(value=persons)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from twinpane_broker.catalogue.catalogue import SiteId
+from twinpane_broker.rules.rounding import at_decimals
 
 How = Literal["", "within the sites", "see the sites"]
 
@@ -18,7 +19,7 @@ class Part:
     of: int | None = None
     mean: int | float | None = None
     decimals: int = 0
-    """That the site shows of the number."""
+    """To which the site says the number."""
     about: bool = False
     clipped: bool = False
     """Whether the site says that many of its values were clipped."""
@@ -41,6 +42,8 @@ class PooledValue:
     """Whether many values of a site's part were clipped."""
     within: tuple[float, float] | None = None
     """Between which numbers it lies, where sites round numbers of rows coarsely."""
+    decimals: int | None = None
+    """Of a mean or a share: the decimals of the least exact part, to which it is known; below 0 before the point."""
 
     @property
     def partial(self) -> bool:
@@ -64,13 +67,19 @@ Absent = tuple[SiteId, ...]
 
 
 def pooled(
-    parts: Parts, absent: Absent, combine: Callable[[list[Known]], tuple[int | float, How]], *, least: int | None = None, of: bool = False
+    parts: Parts,
+    absent: Absent,
+    combine: Callable[[list[Known]], tuple[int | float, How]],
+    *,
+    least: int | None = None,
+    of: bool = False,
+    as_sure: bool = False,
 ) -> PooledValue:
     """Combine the known parts, and name the missing ones.
 
     With ``least``, a part counts only if it has at least so many values (``n``). With ``of``, it counts only if it gives its denominator.
     Where a site tells its part without the one or the other, nothing is pooled: a number without that part would pass for all sites', and
-    be a small site's. ``combine`` gets at least one part.
+    be a small site's. ``combine`` gets at least one part. ``as_sure``: the number is cut to the decimals of its least exact part.
     """
     unweighed = [
         site for site, part in parts.items()
@@ -87,7 +96,9 @@ def pooled(
     if not usable:
         return PooledValue(None, without)
     value, how = combine(list(usable.values()))
-    return PooledValue(value, without, how, *_marks([parts[site] for site in usable]))
+    decimals = min(part.decimals for part in usable.values()) if as_sure else None
+    shown = value if decimals is None else at_decimals(value, decimals)
+    return PooledValue(shown, without, how, *_marks([parts[site] for site in usable]), decimals)
 
 
 def added(parts: Parts, absent: Absent) -> PooledValue:

@@ -8,7 +8,7 @@ from twinpane_broker.catalogue.catalogue import ColumnRef
 
 from .aggregate import MAX_DIMENSIONS, OfCell, Shown
 from .pooled import Absent, How, Known, Parts, PooledValue, pooled
-from .value import Value
+from .value import Value, unwritten
 
 if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import CellEvidence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither p
 
 
 class Share(OfCell):
-    """A percentage to 0.1. It is made of the two numbers of persons as they are shown, so it tells no more than they do."""
+    """A percentage, to 0.1 or to 1 where rounding leaves it unsure. It is made of two shown numbers of persons, and tells no more."""
 
     kind: Literal["share"] = "share"
     within: Annotated[tuple[ColumnRef, ...], Field(max_length=MAX_DIMENSIONS)] = ()
@@ -27,23 +27,27 @@ class Share(OfCell):
     of_persons = True
     takes_within = True
     code = "share"
-    sentence = "Shares are made from the shown counts, to 0.1 %."
+    sentence = "Shares are made from the shown counts, to 0.1 %, or to 1 % where the rounding of these leaves it unsure."
 
     def number(self, cell: "CellEvidence", whole: "CellEvidence | None", counter: "Counter") -> Value:
         """The percentage, with both numbers of persons."""
         of = counter.shown(whole.who, whole.persons) if whole is not None else 0
-        return self.noisy(counter.shown(cell.who, cell.persons), of) if of else Value()
+        return self.noisy(counter.shown(cell.who, cell.persons), of, counter.off_persons)
 
-    def noisy(self, persons: int, whole: int) -> Value:
+    def noisy(self, persons: int, whole: int, off: int) -> Value:
         """The percentage of ``whole``; suppressed if ``whole`` is 0."""
-        return Value(value=round(min(100.0, 100 * persons / whole), 1), n=persons, of=whole) if whole else Value()
+        if not whole:
+            return Value()
+        share = min(100.0, 100 * persons / whole)
+        decimals = 0 if (100 + share) * off >= whole else 1
+        shown = round(share, decimals)
+        return Value(value=shown, n=persons, of=whole, decimals=unwritten(shown, decimals))
 
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
         """The percentage, from the sum of the sites' persons and the sum of their denominators."""
-        return pooled(parts, absent, _share, of=True)
+        return pooled(parts, absent, _share, of=True, as_sure=True)
 
 
 def _share(known: list[Known]) -> tuple[float, How]:
-    share = 100 * sum(part.n for part in known) / sum(part.of for part in known)
-    return round(min(share, 100.0), 1), ""
+    return min(100 * sum(part.n for part in known) / sum(part.of for part in known), 100.0), ""

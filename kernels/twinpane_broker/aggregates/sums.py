@@ -10,6 +10,7 @@ from twinpane_broker.rules.rounding import at_decimals, decimals_of_size, decima
 from twinpane_broker.rules.sdc_rules import mean_is_safe
 
 from .aggregate import OfColumn
+from .value import MOST_DECIMALS
 
 if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
     from twinpane_broker.cells.cell_evidence import Spread
@@ -18,8 +19,7 @@ if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither p
 
 
 MEAN_DIGITS = 3
-"""Significant digits that a pooled mean has at least; it has the decimals of the sites' own."""
-MOST_DECIMALS = 15
+"""Significant digits that a mean is written with where the site does not say how many it has."""
 SPREAD_DIGITS = 2
 """Significant digits of pooled standard deviations and variances, decimals of pooled correlations."""
 
@@ -61,12 +61,12 @@ def mean_decimals(mean: float, column: Column, digits: int, fewest: int | None) 
 
 
 def least_decimals(column: Column, rules: "Rules") -> int:
-    """The decimals, 0 or more, that every mean of a column has, however large and of however few values."""
+    """The decimals, below 0 before the point, that every mean of a column has, however large and of however few values."""
     low, high = column.known_bounds
     decimals, step = decimals_of_span(high - low, rules.digits), step_recorded(column)
     if step is not None and not rules.exact:
         decimals = min(decimals, decimals_of_step(step / rules.threshold))
-    return min(max(decimals, 0), MOST_DECIMALS)
+    return min(max(decimals, -MOST_DECIMALS), MOST_DECIMALS)
 
 
 class OfSum(OfColumn):

@@ -7,7 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from twinpane_broker.model import Closed
+from twinpane_broker.rules.rounding import decimals_written
 
+MOST_DECIMALS = 15
 MOST = 10**15
 """No count is larger, so that every number of an answer can be written out."""
 Count = Annotated[int, Field(ge=0, le=MOST)]
@@ -15,6 +17,12 @@ About = Annotated[bool, Field(exclude_if=not_)]
 """False is left out where it is written, so that an answer without it has the bytes that it had before there was such a mark."""
 Number = Annotated[int | float, Field(ge=-1e300, le=1e300)]
 Percent = Annotated[int, Field(ge=0, le=100)]
+Decimals = Annotated[int, Field(ge=-MOST_DECIMALS, le=MOST_DECIMALS)]
+
+
+def unwritten(value: float, decimals: int) -> int | None:
+    """The decimals of a number that are to be told beside it; None where it is written with them."""
+    return None if decimals == decimals_written(value) else max(-MOST_DECIMALS, min(decimals, MOST_DECIMALS))
 
 
 class End(StrEnum):
@@ -44,6 +52,9 @@ class Value(Closed):
     lying on them. None if these are few (``disclosure.clipped_share``)."""
     end: End | None = Field(default=None, exclude_if=_is_none)
     """Of a quantile near a bound: that it is this number, or beyond it. It follows from the number and the catalogue."""
+    decimals: Decimals | None = Field(default=None, exclude_if=_is_none)
+    """Of a mean or a share: to how many decimals it is known, below 0 before the point, where it is not written with so many: 6.10 is
+    written 6.1. It follows from shown numbers."""
     within: tuple[Count, Count] | None = Field(default=None, exclude_if=_is_none)
     """Where numbers of rows and values are rounded more coarsely than those of persons: between which numbers this one, or ``n``, truly
     lies. It follows from shown numbers."""

@@ -196,7 +196,7 @@ def _value(
     rules: Rules,
 ) -> Value:
     if isinstance(measure, OfCell):
-        return measure.noisy(_shown(persons[cell], rules), _shown(_of(measure, cell, persons, whole, bound), rules))
+        return measure.noisy(_shown(persons[cell], rules), _shown(_of(measure, cell, persons, whole, bound), rules), rules.base // 2)
     if not isinstance(measure, OfSum):
         raise TypeError(f"{measure.kind} has no noise of known size")
     noisy, count = values[measure.column][cell]

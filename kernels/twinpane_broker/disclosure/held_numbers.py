@@ -217,6 +217,7 @@ class Numbers:
                 shown = measure.beside(spread, column, self.coarse, n, within)
             return Value(
                 value=shown, n=n, about=few_lack and measure.tells_n, end=end, within=within,
+                decimals=measure.decimals(shown, column, n, self.counter) if n is not None and not few_lack else None,
                 clipped=share(spread, lambda: not few_lack and index not in self._held_clipped(place, measure.column)),
             )  # fmt: skip
 

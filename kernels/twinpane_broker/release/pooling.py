@@ -79,9 +79,10 @@ def pool(
     ordered = sorted(found, key=lambda identity: [place[part] for place, part in zip(places, identity, strict=True)])
     means = _means(plan, [column.kind for column in first.measures])
     rows = []
+    columns = {site: release.measures for site, release in releases.items()}
     for identity in ordered:
         key = tuple(axis[part] for axis, part in zip(axes, identity, strict=True))
-        rows.append(_row(key, found[identity], first.measures, means, tuple(releases), tuple(absent)))
+        rows.append(_row(key, found[identity], columns, means, tuple(absent)))
     persons = added({site: Part(release.persons, about=release.about) for site, release in releases.items()}, tuple(absent))
     return Pooled(first.columns, persons, tuple(rows), tuple(releases), absent)
 
@@ -89,15 +90,16 @@ def pool(
 def _row(
     key: tuple[Category, ...],
     found: Mapping[SiteId, Row],
-    measures: tuple[ReleasedColumn, ...],
+    columns: Mapping[SiteId, tuple[ReleasedColumn, ...]],
     means: Mapping[int, int],
-    sites: tuple[SiteId, ...],
     absent: tuple[SiteId, ...],
 ) -> PooledRow:
+    sites, measures = tuple(columns), next(iter(columns.values()))
+
     def parts(place: int) -> dict[SiteId, Part]:
         mean = means.get(place)
         there = [site for site in sites if site not in found or not found[site].lacks(place)]
-        return {site: _part(found[site], place, mean, measures[place]) if site in found else Part() for site in there}
+        return {site: _part(found[site], place, mean, columns[site][place]) if site in found else Part() for site in there}
 
     values = tuple(AGGREGATES[MeasureKind(column.kind)].pool(parts(place), absent) for place, column in enumerate(measures))
     persons = added({site: Part(found[site].persons, about=found[site].about) if site in found else Part() for site in sites}, absent)
@@ -108,7 +110,7 @@ def _part(row: Row, place: int, mean: int | None, column: ReleasedColumn) -> Par
     value = row.values[place]
     beside = row.values[mean] if mean is not None else Value()
     return Part(
-        value.value, value.n, value.of, beside.value, column.decimals_of(value.value), value.about or beside.about,
+        value.value, value.n, value.of, beside.value, column.decimals_of(value), value.about or beside.about,
         clipped=value.clipped is not None or beside.clipped is not None, within=within_of(value, MeasureKind(column.kind)),
     )  # fmt: skip
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from twinpane_broker.aggregates.registry import MeasureKind
-from twinpane_broker.aggregates.value import About, Count, Number, Value
+from twinpane_broker.aggregates.sums import MEAN_DIGITS
+from twinpane_broker.aggregates.value import About, Count, Decimals, Number, Value
 from twinpane_broker.catalogue.catalogue import Identifier, SiteId, Text
 from twinpane_broker.errors import RefusalCode
 from twinpane_broker.model import Closed, canonical_json
 from twinpane_broker.question.category import Category
 from twinpane_broker.question.plan import MAX_ROWS
+from twinpane_broker.rules.rounding import decimals_of_size, decimals_written
 
 from .account_line import AccountLines
 from .applied_rules import AnyRule
@@ -33,8 +35,8 @@ class ReleasedColumn(Closed):
     kind: Literal["dimension"] | MeasureKind
     unit: Annotated[str, StringConstraints(max_length=40)] = ""
     label: Text = ""
-    decimals: Annotated[int, Field(ge=0, le=15)] | None = Field(default=None, exclude_if=lambda decimals: decimals is None)
-    """Of means: the decimals that each has at least; small ones may have more. Older releases do not say."""
+    decimals: Decimals | None = Field(default=None, exclude_if=lambda decimals: decimals is None)
+    """Of means and shares: the decimals that each has at least, below 0 before the point; some have more. Older releases do not say."""
 
     bounds: tuple[Number, Number] | None = Field(default=None, exclude_if=lambda bounds: bounds is None)
     """Of what is computed from values: the catalogue's bounds. Values beyond them count as lying on them."""
@@ -42,11 +44,18 @@ class ReleasedColumn(Closed):
     steps: tuple[Number, Number] | None = Field(default=None, exclude_if=lambda steps: steps is None)
     """Of quantiles: the smallest and the largest step of the grid whose nearest edges they are; None if it is as fine as the values."""
 
-    def decimals_of(self, value: float | None) -> int:
-        """The decimals that a number of this column is shown with: those that it has, and all of the column."""
-        written = f"{value or 0:.15g}"
-        own = 0 if "e" in written else len(written.partition(".")[2])
-        return max(self.decimals or 0, own)
+    def decimals_of(self, value: Value) -> int:
+        """The decimals to which a number of this column is known, as far as is said: below 0 before the point."""
+        if value.decimals is not None:
+            return value.decimals
+        written = decimals_written(value.value or 0)
+        return max(self._least(value.value or 0) if self.decimals is None else self.decimals, written)
+
+    def _least(self, value: float) -> int:
+        """The decimals of an earlier release, which does not say them: shares had one, means three significant digits."""
+        if self.kind == MeasureKind.share:
+            return 1
+        return decimals_of_size(value, MEAN_DIGITS) if self.kind == MeasureKind.mean else 0
 
     @property
     def is_measure(self) -> bool:

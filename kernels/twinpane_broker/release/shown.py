@@ -16,15 +16,18 @@ ABOUT = "≈"
 """Marks a number that is *about*: that of another group, released before, or one made from it."""
 
 
-def shown_number(value: int | float, column: ReleasedColumn) -> str:
-    """``1,230`` for counts, ``12.3 %``, ``42.50`` with the decimals or digits that are released for means."""
+def shown_number(value: int | float, column: ReleasedColumn, decimals: int | None = None) -> str:
+    """``1,230`` for counts, ``12.3 %``, ``42.50`` with the decimals or digits that are released for means.
+
+    ``decimals``: to how many it is known, where that is said (``ReleasedColumn.decimals_of``).
+    """
     aggregate = AGGREGATES[MeasureKind(column.kind)]
     if aggregate.shown is Shown.count:
         return f"{int(value):,}"
     if aggregate.shown is Shown.percent:
-        return f"{value:.1f} %"
-    if column.decimals is not None:
-        return f"{value:,.{column.decimals_of(value)}f}"
+        return f"{value:.{1 if decimals is None else max(0, decimals)}f} %"
+    if column.decimals is not None and decimals is not None:
+        return f"{value:,.{max(0, decimals)}f}"
     if aggregate.shown is Shown.whole or aggregate.digits is None or value == 0:
         return f"{value:,.12g}"
     exponent, digits = int(f"{value:e}".partition("e")[2]), aggregate.digits
@@ -36,7 +39,11 @@ def value_shown(value: Value, column: ReleasedColumn) -> str:
     """A number that is not suppressed, with what is said of it: ``≈ 110``, ``365 or more``, ``125 (63–187)``, ``326 (15–25 % clipped)``."""
     said = _said(value, column)
     end = f" {said.pop(0)}" if value.end is not None else ""
-    return marked(shown_number(value.value or 0, column), value.about) + end + (f" ({', '.join(said)})" if said else "")
+    return (
+        marked(shown_number(value.value or 0, column, column.decimals_of(value)), value.about)
+        + end
+        + (f" ({', '.join(said)})" if said else "")
+    )
 
 
 def value_note(value: Value, column: ReleasedColumn) -> str:

@@ -81,11 +81,15 @@ class Counter:
 
     def around(self, persons: int, fewer: int) -> tuple[int, int]:
         """Between which numbers a part lies that lacks so many at most of some persons; of these the number is given as it is shown."""
-        off = self.rules.base // 2 + self._noise_off
-        return max(persons - off - fewer, 0), persons + off
+        return max(persons - self.off_persons - fewer, 0), persons + self.off_persons
 
     def _fewest(self, shown: int) -> int:
         return max(self.rules.threshold, shown - self.off)
+
+    @property
+    def off_persons(self) -> int:
+        """By how many a number of persons that is shown may be off."""
+        return self.rules.base // 2 + self._noise_off
 
     @property
     def off(self) -> int:
