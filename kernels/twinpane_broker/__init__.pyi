@@ -28,6 +28,7 @@ from .catalogue.catalogue import SiteId as SiteId
 from .catalogue.catalogue import Table as Table
 from .catalogue.catalogue import Text as Text
 from .catalogue.edges import DAY_BOUNDS as DAY_BOUNDS
+from .catalogue.edges import grid_of as grid_of
 from .catalogue.edges import is_width as is_width
 from .catalogue.edges import step_of as step_of
 from .catalogue.hints import did_you_mean as did_you_mean

@@ -23,6 +23,8 @@ HEADER = """\
 #   text, image never queried, but in the files that notebooks read inside
 #   hidden      does not exist for the project: not in files, twin or queries
 #
+# edges and cuts of a measure: where ranges may cut, beside `bounds`, `knots` and an even grid; quantiles snap to edges, not to cuts.
+#
 # sensitive = false on a dimension: that nearly all of a group hold one code tells nothing of its persons (sex, age, the kind of a visit).
 #
 # routine = true on a code: a test that so many persons have that nearly all of a group may have had it.

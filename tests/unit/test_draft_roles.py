@@ -8,6 +8,9 @@ import pandas as pd
 import pytest
 
 from twinpane_broker.catalogue.catalogue import ColumnType, Role
+from twinpane_broker.catalogue.edges import grid_of, is_edge, nearest_edges, step_of
+from twinpane_broker.check.narrowed import narrowed
+from twinpane_broker.question.predicates import In
 from twinpane_broker.rules.policy import Rules
 from twinpane_hub.data.make import make_data
 from twinpane_site.draft import DraftError, draft_catalogue, names
@@ -313,3 +316,62 @@ def test_only_tests_that_many_persons_have_are_drafted_routine(tmp_path):
     assert routine("measurement", "measurement_concept_id") == [1, 3]
     assert routine("measurement", "measurement_name") == ["sodium", "weight"]
     assert routine("condition", "condition_concept_id") == routine("condition", "condition_name") == routine("person", "sex") == []
+
+
+AGES = np.where(np.arange(N) < 350, np.arange(N) % 35 + 10, np.arange(N) - 305)
+"""Ten persons of each year from 10 to 44, and one of each from 45 to 94."""
+
+
+def test_a_common_age_may_be_cut_at_any_year(tmp_path):
+    """Whether adults begin at 18 or at 21 is for the study to say, where enough persons are of each year."""
+    table(tmp_path, age=AGES)
+    age = _draft(tmp_path).catalogue.table("person").column("age")
+    assert step_of(age) > 1
+    assert all(is_edge(age, year) for year in range(11, 45))
+    assert not is_edge(age, 46)
+    assert nearest_edges(age, 17.5) == (17.0, 18.0)
+
+
+def test_between_two_cuts_of_age_are_enough_persons(tmp_path):
+    """Five persons of 33 and of 34 each: neither is a stretch of its own, and so no range asks about them alone."""
+    rare = np.isin(AGES, (33, 34)) & (np.arange(N) < 175)
+    table(tmp_path, age=np.where(rare, 31, AGES))
+    age = _draft(tmp_path).catalogue.table("person").column("age")
+    assert [year for year in range(31, 38) if is_edge(age, year)] == [31, 32, 35, 36, 37]
+
+
+def test_quantiles_do_not_snap_to_single_years_of_age(tmp_path):
+    """A median age on a grid of years would be a person's own."""
+    table(tmp_path, age=AGES)
+    age = _draft(tmp_path).catalogue.table("person").column("age")
+    assert 18 in age.cuts
+    assert 18 not in grid_of(age)
+
+
+def test_clinical_cut_points_are_offered_for_columns_and_tests(tmp_path):
+    """Underweight ends at 18.5, diabetes begins at an HbA1c of 6.5: cut points of the field, the same at all sites."""
+    rng = np.random.default_rng(1)
+    table(tmp_path, bmi=rng.normal(27, 6, N).round(1))
+    tests = pd.DataFrame({"person_id": np.arange(2 * N) // 2, "lab_name": ["Hemoglobin A1c/Hemoglobin.total in Blood", "Creatinine"] * N})
+    tests["value"] = np.where(tests.lab_name == "Creatinine", rng.normal(80, 20, 2 * N), rng.normal(6, 1, 2 * N)).round(1)
+    tests["lab_concept_id"] = np.where(tests.lab_name == "Creatinine", 2, 1)
+    tests.to_parquet(tmp_path / "lab.parquet")
+    catalogue = _draft(tmp_path).catalogue
+    assert is_edge(catalogue.table("person").column("bmi"), 18.5)
+    value = catalogue.table("lab").column("value")
+    assert {one.code: one.cuts for one in value.given} == {1: (5.7, 6.5), 2: ()}
+    assert is_edge(narrowed(catalogue.table("lab"), "value", [In(column="lab.lab_concept_id", codes=(1,))]), 5.7)
+
+
+def test_few_numbers_of_few_persons_are_a_measure_by_their_codes(tmp_path):
+    """Three lengths of supply that 90 persons have are listed, and what is listed bounds them: their mean may be asked for."""
+    table(tmp_path, days_supply=np.where(np.arange(N) < 90, np.array([30, 60, 90])[np.arange(N) % 3], np.nan))
+    supply = _draft(tmp_path).catalogue.table("person").column("days_supply")
+    assert supply.measured
+    assert supply.bounds == (30.0, 90.0)
+    assert supply.knots == ()
+
+
+def table(folder, **columns):
+    """A table of persons with these columns."""
+    pd.DataFrame({"person_id": np.arange(N), **columns}).to_parquet(folder / "person.parquet")

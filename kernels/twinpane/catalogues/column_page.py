@@ -9,6 +9,8 @@ from twinpane_broker import Code, Column, Role, code_order, step_of
 
 LINES = 100
 """Codes shown, at most; ``frame()`` has them all."""
+CUTS = 24
+"""Values at which ranges cut that are named, at most."""
 
 
 class ColumnPage:
@@ -54,7 +56,7 @@ class ColumnPage:
             "unit": lambda c: c.unit,
             "complete": lambda c: f"{1 - c.missing:.0%} of rows",
             "bounds": lambda c: f"{c.bounds[0]:,.12g} to {c.bounds[1]:,.12g}; values beyond count as these" if c.bounds else "",
-            "ranges cut at": lambda c: f"multiples of {step_of(c):g}" if c.bounds else "",
+            "ranges cut at": lambda c: f"multiples of {step_of(c):g}{_cuts(c)}" if c.bounds else "",
             "5th, 50th, 95th percentile": lambda c: _knots(c),
             "mostly from … to": lambda c: f"{c.days[0]} to {c.days[-1]}" if c.days else "",
             "joins": lambda c: c.references or "",
@@ -102,6 +104,12 @@ class ColumnPage:
         )
         more = f"<p>{len(shown):,} codes, the first {LINES} shown; .frame() has them all.</p>" if len(shown) > LINES else ""
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+
+def _cuts(column: Column) -> str:
+    """``, 18 and 65``: where ranges cut beside, the first few."""
+    cuts = sorted({*column.edges, *column.cuts})
+    return f", and {', '.join(f'{cut:,.12g}' for cut in cuts[:CUTS])}{' and more' if len(cuts) > CUTS else ''}" if cuts else ""
 
 
 def _knots(column: Column) -> str:

@@ -56,6 +56,10 @@ class Code(Closed):
     what came out, acquaintances still do not know."""
 
 
+Cuts = Annotated[tuple[float, ...], Field(exclude_if=lambda cuts: not cuts)]
+"""Left out where there are none, so that a catalogue without them has the bytes that it had."""
+
+
 class Given(Closed):
     """A column's values in the rows where the column that it follows holds ``code``: one value, or numbers like these knots."""
 
@@ -64,6 +68,8 @@ class Given(Closed):
     knots: tuple[float, ...] = ()
     precision: float | None = None
     """The step that numbers of this code are recorded in, where it is coarser than the column's."""
+    cuts: Cuts = ()
+    """Where ranges of numbers of this code may cut too."""
 
 
 class Column(Closed):
@@ -90,6 +96,8 @@ class Column(Closed):
     """Of a measure: the smallest step of a published number, in its unit."""
     edges: tuple[float, ...] = ()
     """Of a measure: further values at which a query's ranges may cut, beside bounds, knots and an even grid of steps."""
+    cuts: Cuts = ()
+    """Of a measure: further ones to which quantiles do not snap: clinical cut points, single years of age."""
     knots: tuple[float, ...] = ()
     """Of a measure: rounded quantiles at equal steps of probability, from the 5th to the 95th percentile."""
     days: tuple[date, ...] = ()

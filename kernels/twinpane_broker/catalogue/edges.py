@@ -63,8 +63,8 @@ def is_width(column: Column, width: float) -> bool:
 
 
 def is_edge(column: Column, value: float) -> bool:
-    """Whether a range may cut at ``value``: a bound, a knot, an edge the steward listed, or a multiple of the step."""
-    if any(math.isclose(value, edge, rel_tol=1e-9, abs_tol=1e-12) for edge in (*column.known_bounds, *column.knots, *column.edges)):
+    """Whether a range may cut at ``value``: a bound, a knot, an edge the steward listed, a cut point, or a multiple of the step."""
+    if any(math.isclose(value, edge, rel_tol=1e-9, abs_tol=1e-12) for edge in _listed(column)):
         return True
     steps = value / step_of(column)
     return column.known_bounds[0] <= value <= column.known_bounds[1] and math.isclose(steps, round(steps), rel_tol=1e-9, abs_tol=1e-9)
@@ -75,10 +75,16 @@ def nearest_edges(column: Column, value: float) -> tuple[float, ...]:
     low, high = column.known_bounds
     step = step_of(column)
     grid = [math.floor(value / step) * step, math.ceil(value / step) * step]
-    known = [float(f"{edge:.12g}") for edge in (*column.known_bounds, *column.knots, *column.edges, *(g for g in grid if low <= g <= high))]
+    known = [float(f"{edge:.12g}") for edge in (*_listed(column), *(g for g in grid if low <= g <= high))]
     below = max((edge for edge in known if edge <= value), default=None)
     above = min((edge for edge in known if edge >= value), default=None)
     return tuple(dict.fromkeys(edge for edge in (below, above) if edge is not None))
+
+
+def _listed(column: Column) -> tuple[float, ...]:
+    """Where a range may cut, but for the even grid of steps."""
+    low, high = column.known_bounds
+    return (low, high, *column.knots, *column.edges, *(cut for cut in column.cuts if low < cut < high))
 
 
 def cuts_below(column: Column, whole: Column) -> bool:

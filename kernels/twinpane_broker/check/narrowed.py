@@ -150,4 +150,5 @@ def _of(column: Column, given: Given) -> Column:
         return column
     knots = tuple(knot for knot in given.knots if low <= knot <= high)
     # A range may still say "from 0" where that is the whole column's bound.
-    return column.model_copy(update={"bounds": (low, high), "knots": knots, "precision": precision, "edges": column.known_bounds})
+    edges, cuts = column.known_bounds, given.cuts or column.cuts
+    return column.model_copy(update={"bounds": (low, high), "knots": knots, "precision": precision, "edges": edges, "cuts": cuts})

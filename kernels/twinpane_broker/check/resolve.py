@@ -238,9 +238,7 @@ def _check_measure(measure: Measure, tables: dict[str, Table]) -> None:
     for reference in (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,):
         column = column_of(reference, tables)
         if not column.measured:
-            raise not_allowed(
-                f"{measure.sql[0]}({reference}) needs a measure, and {reference} is {_role(column)}. Group by it, or filter with it."
-            )
+            raise not_allowed(f"{measure.sql[0]}({reference}) needs a measure, and {reference} is {_role(column)}. {_instead(column)}")
     if measure.column == measure.other:
         raise not_allowed(f"corr({measure.column}, {measure.other}) is a measure with itself: name two.")
 
@@ -312,6 +310,14 @@ def _settled_leaf(term: Leaf, tables: dict[str, Table], vocabulary: Vocabulary |
     column = narrowed(tables[table], name, fixed)
     made = settled(term, column, vocabulary)
     return on_stored(made, column, whole) if isinstance(made, Range) else made
+
+
+def _instead(column: Column) -> str:
+    """What to ask of a column that is no measure. The mean of two values is the share of one, which is judged as a code."""
+    numbers = [code.value for code in column.codes if isinstance(code.value, int | float) and not isinstance(code.value, bool)]
+    if len(numbers) == 2 and column.role is Role.dimension:
+        return f"It is {numbers[0]:,.12g} or {numbers[1]:,.12g}: group by it, and its mean follows from how many rows have each."
+    return "Group by it, or filter with it."
 
 
 def _role(column: Column) -> str:

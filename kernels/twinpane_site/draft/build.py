@@ -15,6 +15,7 @@ from twinpane_broker import Catalogue, CodeValue, Column, Role, Table
 
 from . import names, rounding
 from .columns import Context, DraftRules, date_order, draft_columns, rows_per_person
+from .cut_points import with_cut_points
 from .evidence import Evidence, sample_rows
 from .joins import join_notes
 from .partners import concept_labels, pair_columns
@@ -162,6 +163,7 @@ def _draft_table(opened: Source, context: Context) -> tuple[Table | None, list[s
             columns = concept_labels(columns, _vocabulary(opened, columns))
         except duckdb.Error as error:
             notes.append(f"concept: codes are drafted without their names, as it cannot be read ({str(error).splitlines()[0][:200]})")
+        columns = with_cut_points(columns)
         shares = rows_per_person(evidence.rows_per_person(), context.persons, threshold, context.base)
         return Table(name=table.name, person_key=context.person_key, columns=tuple(columns), rows_per_person=shares), notes
     finally:

@@ -5,9 +5,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from twinpane_broker import DAY_BOUNDS, Code, Column, ColumnType, Role
+from twinpane_broker import DAY_BOUNDS, Code, Column, ColumnType, Role, grid_of
 
 from . import names, rounding
+from .cut_points import single_years
 from .evidence import Codes, Evidence, Numbers, Presence
 from .source import SourceTable
 
@@ -135,8 +136,10 @@ def _draft_column(context: Context, measured: _Measured, name: str, kind: Column
     if codes is not None and 1 <= len(codes.listed) <= most and codes.covered >= covered:
         found = dimension(name, kind, missing, codes, context)
         # The mean of two values is the share of one, which class disclosure judges as a code.
-        if numbers is None or len(found.codes) <= 2 or names.numbering(name):
+        if kind not in NUMBERS or len(found.codes) <= 2 or names.numbering(name):
             return found, None
+        if numbers is None:
+            return by_codes(found), None
         both = measure(name, kind, missing, numbers)
         return found.model_copy(update={part: getattr(both, part) for part in OF_MEASURES}), None
     if kind is ColumnType.varchar:
@@ -152,6 +155,8 @@ def _draft_column(context: Context, measured: _Measured, name: str, kind: Column
     if numbers.decimals == 0 and measured.alone[name] >= ALONE:
         return hidden("as its whole numbers are nearly unique per person, as those of an identifier are")
     made = measure(name, kind, missing, numbers)
+    if codes is not None and names.in_single_years(name):
+        made = made.model_copy(update={"cuts": single_years((code.value for code in codes.listed), grid_of(made))})
     if made.bounds is None or not rounding.astray(numbers.low, numbers.high, numbers.quantiles):
         return made, None
     low, high = made.bounds
@@ -208,6 +213,15 @@ def measure(name: str, kind: ColumnType, missing: float, numbers: Numbers) -> Co
         edges=tuple(float(age) for age in range(5, 100, 5) if low < age < high) if names.age_in_years(name) else (),
         knots=rounding.knots(numbers.quantiles, numbers.persons, precision),
     )
+
+
+def by_codes(column: Column) -> Column:
+    """A dimension of numbers that is a measure too, of too few persons for quantiles: bounded by its codes, which all may know."""
+    values = [float(code.value) for code in column.codes if isinstance(code.value, int | float)]
+    low, high = min(values), max(values)
+    decimals = 0 if column.type is ColumnType.integer else max(len(f"{value:.12g}".partition(".")[2]) for value in values)
+    precision = rounding.precision(decimals, high - low)
+    return column.model_copy(update={"bounds": rounding.outward(low, high, precision), "precision": precision})
 
 
 def rows_per_person(counts: dict[int, int], persons: int, threshold: int, base: int) -> tuple[float, ...]:

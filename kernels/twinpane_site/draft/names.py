@@ -81,6 +81,11 @@ def age_in_years(name: str) -> bool:
     return name == "age" or name.endswith(("_age", "age_years", "age_in_years"))
 
 
+def in_single_years(name: str) -> bool:
+    """Is it an age, or a year of birth, which studies cut at any year?"""
+    return age_in_years(name) or name in ("year_of_birth", "birth_year")
+
+
 def follows_subject(name: str) -> bool:
     """Is it a unit, which the row's subject decides?"""
     return stem(name) == "unit"
