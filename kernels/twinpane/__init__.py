@@ -97,8 +97,7 @@ def profile(table: Any, column: str, *, where: Any = None, cohort: Any = None, *
 
 def _about(name: str, by: Any, where: Any, cohort: Any) -> Any:
     """The question about a table, narrowed and split: ``by`` is a column, several, or a mapping of columns to bins."""
-    asked = table(name, cohort).where(where)
-    return asked.group_by(**by) if isinstance(by, dict) else asked.group_by(*((by,) if isinstance(by, str) else by))
+    return table(name, cohort).where(where).split(by)
 
 
 def event(table: str, conditions: Any = None, /, *, date: Any = None, first: bool = False, descendants: bool = False, **more: Any) -> Any:

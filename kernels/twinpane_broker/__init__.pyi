@@ -32,6 +32,7 @@ from .catalogue.edges import grid_of as grid_of
 from .catalogue.edges import is_width as is_width
 from .catalogue.edges import step_of as step_of
 from .catalogue.hints import did_you_mean as did_you_mean
+from .check.day_counts import day_count as day_count
 from .check.narrowed import choices as choices
 from .check.narrowed import narrowed as narrowed
 from .check.vocabulary import Vocabulary as Vocabulary

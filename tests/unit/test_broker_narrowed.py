@@ -13,6 +13,7 @@ from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, Given, 
 from twinpane_broker.catalogue.edges import STEPS, borders_of, grid_of, is_width, step_of
 from twinpane_broker.check.narrowed import narrowed
 from twinpane_broker.check.resolve import check
+from twinpane_broker.check.terms import settled
 from twinpane_broker.errors import Refused
 from twinpane_broker.memory import InProcessMemory
 from twinpane_broker.question.cohort import Cohort, Entry, Event
@@ -227,6 +228,22 @@ def test_a_wrong_end_or_width_is_refused_with_the_codes_edges():
         bound_to(where(select="floor(value_as_number / 0.3) * 0.3, count(*)", group=" GROUP BY 1"), CATALOGUE)
     with pytest.raises(Refused, match=r"6.5 is not an edge.* the nearest is 5 or 10"):
         bound_to("SELECT count(*) FROM measurement WHERE value_as_number >= 6.5", CATALOGUE)
+
+
+AGE = Column(name="age", type="integer", role="measure", bounds=(0, 90))
+
+
+def test_a_wrong_end_is_named_as_it_was_written():
+    """``<= 32`` is the edge 33 of whole numbers: the refusal speaks of 32, and its nearest ends can be written in its place."""
+    with pytest.raises(Refused, match=r"^32 is not an edge .* the nearest is 29 or 34\."):
+        settled(Range(column="person.age", high=32, through=True), AGE)
+    assert settled(Range(column="person.age", high=34, through=True), AGE) == Range(column="person.age", high=35)
+
+
+def test_an_end_beyond_the_bounds_says_to_leave_it_out():
+    """Values beyond count as the bound: nothing cuts there."""
+    with pytest.raises(Refused, match=r"^500 is not an edge .* leave that end out"):
+        settled(Range(column="person.age", high=500, through=True), AGE)
 
 
 def test_a_cohorts_event_of_one_code_cuts_on_its_grid():

@@ -7,8 +7,10 @@ from IPython.core.interactiveshell import InteractiveShell
 import twinpane as tp
 from twinpane import _host
 from twinpane.catalogues import completion
+from twinpane.catalogues.bin_width import sensible_width
 from twinpane.rehearsal import is_rehearsal
 from twinpane_broker.catalogue.catalogue import Catalogue, Code, Column, ColumnType, Role, Table
+from twinpane_broker.question.plan import Difference
 
 
 def catalogue(site, missing=0.0, extra=()):
@@ -210,3 +212,25 @@ def test_another_magic_may_follow(shell):
 def test_the_magic_is_known_by_name(shell):
     """To completion and %lsmagic."""
     assert "twin" in shell.magics_manager.magics["cell"]
+
+
+def test_a_histogram_of_named_days_finds_its_width(monkeypatch):
+    """As of any measure: the bounds of days between two dates follow from the catalogues."""
+    columns = (
+        Column(name="person_id", type="integer", role="key"),
+        Column(name="day", type="date", role="date", days=("2019-01-01", "2020-01-01")),
+        Column(name="out", type="date", role="date", days=("2019-01-01", "2020-01-01"), after="day", longest=100),
+    )
+    visits = Catalogue(
+        site="north", title="", snapshot="s", persons=100, tables=(Table(name="v", person_key="person_id", columns=columns),)
+    )
+    monkeypatch.setattr(_host, "call", lambda *_, **__: {"sites": {"north": visits.model_dump(mode="json")}})
+    stay = Difference(name="v.stay", since="v.day", until="v.out")
+    assert sensible_width("v.stay", (), (stay,)) == 10
+
+
+def test_a_histogram_of_days_from_events_asks_for_a_width(sites):
+    """Their bounds are in no catalogue."""
+    first = tp.table("person").first("dx", "visit", date="day")
+    with pytest.raises(tp.Refused, match=r"give a width, as in .histogram\('wait', 1000\)"):
+        first.days("wait", "dx.day", "birth").histogram("wait")

@@ -266,6 +266,24 @@ def test_a_descriptions_box_ends_at_the_5th_and_95th_percentile():
     assert "suppressed" in texts(ax)
 
 
+def test_quantiles_of_a_column_are_a_box_with_its_median():
+    """The middle half, and not its lower end as a bar from 0; one for each group and site."""
+    ax = tp.quantiles("person", "age", by="sex").plot()
+    boxes = [(patch.get_x(), patch.get_x() + patch.get_width()) for patch in ax.patches]
+    assert set(boxes) == {(37, 62)}
+    assert {x for line in ax.lines if line.get_color() == "black" for x in line.get_xdata()} == {50}
+    assert [label.get_text() for label in ax.get_yticklabels()][1] == "female, Valley Clinic"
+    assert note(ax).startswith("box: middle half; bar: median not drawn: suppressed")
+    assert "suppressed" in texts(ax)
+
+
+def test_a_line_between_outer_quantiles_says_which_they_are():
+    """Without the quarters there is no box."""
+    ax = tp.quantiles("person", "age", (10, 90)).plot()
+    assert not ax.patches
+    assert note(ax) == "line: 10th to 90th percentile"
+
+
 def test_correlations_are_tiles_with_their_number():
     """-1 to 1, one per site and one pooled."""
     ax = tp.correlation("person", "age", "weight").plot()

@@ -262,3 +262,31 @@ def test_a_crosstab_counts_persons_and_shows_a_grid(monkeypatch):
     html = tp.table("person").crosstab("sex", "race")._repr_mimebundle_()["text/html"]
     assert '<tr><th class="g" scope="row">F</th><td>40</td><td class="s">suppressed</td></tr>' in html
     assert html.count("<details>") == 3
+
+
+@pytest.mark.parametrize("ask", [
+    lambda t, **by: t.histogram("age", 5, **by),
+    lambda t, **by: t.quantiles("age", **by),
+    lambda t, **by: t.describe("age", **by),
+    lambda t, **by: t.correlation("age", "weight", **by),
+])  # fmt: skip
+@pytest.mark.parametrize(("by", "groups"), [("sex", ("sex",)), (["sex"], ("sex",)), ({"birth": "year"}, {"birth": "year"})])
+def test_what_splits_a_call_splits_a_builders_step(plan, ask, by, groups):
+    """``by=`` is taken by ``t.histogram`` as by ``tp.histogram``: whoever learned the one writes the other."""
+    t = tp.table("person")
+    split = t.group_by(**groups) if isinstance(groups, dict) else t.group_by(*groups)
+    assert plan(lambda: ask(t, by=by)) == plan(lambda: ask(split))
+
+
+def test_named_days_are_found_whichever_table_they_are_of(plan):
+    """Days between two dates of a joined table have the name that they were given, and no table before it."""
+    t = tp.table("lab").join("person", "person_id").days("wait", "person.birth", "person.died")
+    asked = plan(lambda: t.group_by(wait=1000).mean("wait"))
+    assert [group.column for group in asked.group_by] == ["person.wait"]
+    assert [measure.column for measure in asked.measures] == ["person.wait"]
+
+
+def test_a_name_of_days_that_is_none_says_how_it_is_written():
+    """A clinician writes words with spaces: the refusal shows the name with which it goes."""
+    with pytest.raises(tp.Refused, match=r"'length of stay' is no name: .*, as length_of_stay"):
+        tp.table("person").days("length of stay", "birth", "died")

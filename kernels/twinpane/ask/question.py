@@ -1,5 +1,6 @@
 """A question under construction: the steps that narrow and split it, and the measures that ask it."""
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -37,6 +38,9 @@ from .profile import Profile
 from .python_predicates import all_of, any_of, condition, negated
 from .result import Result
 from .sql_text import person_key, sql_of
+
+By = str | Iterable[str] | Mapping[str, str | float]
+"""What ``by=`` takes: see ``Question.split``."""
 
 
 class Question:
@@ -150,6 +154,10 @@ class Question:
             groups.append(made(Group, column=self._column(name), **binned))
         return self._with(group_by=(*self._parts.get("group_by", ()), *groups))
 
+    def split(self, by: By) -> "Question":
+        """Split by a column, several, or bins: ``"sex"``, ``["sex", "race"]``, ``{"birth": "year"}``. Nothing splits nothing."""
+        return self.group_by(**by) if isinstance(by, Mapping) else self.group_by(*((by,) if isinstance(by, str) else by))
+
     def cases(self, column: str, label: str = "", *, otherwise: Any = None, **named: Any) -> "Question":
         """Split by named cases of one column: ``cases("age", child=(0, 17), adult=(18, 64), otherwise="old")``.
 
@@ -180,15 +188,17 @@ class Question:
         ``.cases("stay", short=(0, 6), otherwise="long")``, ``.where(stay=(0, 30))``.
         """
         reference = f"{self._column(until).partition('.')[0]}.{name}"
-        return self._apart(reference, since, until)
+        return self._named(reference, since, until)
 
     def age(self, name: str, born: str, at: str) -> "Question":
         """Name the age at an event: the year of its date less a column that holds years. It is asked of like a measure, grouped, compared:
         ``age("age_at_dx", "person.year_of_birth", "condition_start_date").group_by(age_at_dx=10).persons()``.
         """
-        return self._apart(f"{self._column(at).partition('.')[0]}.{name}", born, at, Unit.age)
+        return self._named(f"{self._column(at).partition('.')[0]}.{name}", born, at, Unit.age)
 
-    def _apart(self, reference: str, since: str, until: str, unit: Unit | None = None) -> "Question":
+    def _named(self, reference: str, since: str, until: str, unit: Unit | None = None) -> "Question":
+        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,62}", name := reference.partition(".")[2]):
+            raise Refused(f"{name!r:.80} is no name: it has letters, digits and _ alone, as length_of_stay", "grammar")
         added = made(Difference, name=reference, since=self._column(since), until=self._column(until), unit=unit)
         return self._with(differences=(*self._parts.get("differences", ()), added))
 
@@ -239,16 +249,17 @@ class Question:
         """Median of measures in each cell, on the catalogue's grid."""
         return self._ask(median=columns)
 
-    def quantiles(self, column: str, percents: Iterable[int] = named_measures.QUARTILES) -> Result:
+    def quantiles(self, column: str, percents: Iterable[int] = named_measures.QUARTILES, *, by: By = ()) -> Result:
         """Quantiles of a measure in each cell, on the catalogue's grid. ``percents`` are some of 5, 10, 25, 50, 75, 90 and 95.
 
-        They are per site: quantiles cannot be pooled. ``histogram`` can.
+        They are per site: quantiles cannot be pooled. ``histogram`` can. ``by`` is as in ``split``.
         """
-        return self._ask(quantiles={column: percents})
+        return self.split(by)._ask(quantiles={column: percents})
 
-    def correlation(self, column: str, other: str) -> Result:
-        """Pearson's correlation of two measures in each cell, over the rows that have both."""
-        return self._ask(named_measures.correlation(self._column, column, other)).seen_as(View.correlation)
+    def correlation(self, column: str, other: str, *, by: By = ()) -> Result:
+        """Pearson's correlation of two measures in each cell, over the rows that have both. ``by`` is as in ``split``."""
+        asked = named_measures.correlation(self._column, column, other)
+        return self.split(by)._ask(asked).seen_as(View.correlation)
 
     def measures(self, *plain: str, **of_columns: Any) -> Result:
         """Several measures at once: ``measures("persons", mean="age", sd="age", quantiles={"age": (25, 75)})``.
@@ -258,17 +269,20 @@ class Question:
         """
         return self._ask(*plain, **of_columns)
 
-    def describe(self, column: str) -> Result:
-        """Mean, standard deviation and quantiles from the 5th to the 95th percentile of a measure in each cell."""
-        return self._ask(**dict.fromkeys(named_measures.DESCRIBED, column)).seen_as(View.describe)
+    def describe(self, column: str, *, by: By = ()) -> Result:
+        """Mean, standard deviation and quantiles from the 5th to the 95th percentile of a measure in each cell. ``by`` as in ``split``."""
+        return self.split(by)._ask(**dict.fromkeys(named_measures.DESCRIBED, column)).seen_as(View.describe)
 
-    def histogram(self, column: str, width: float | None = None) -> Result:
+    def histogram(self, column: str, width: float | None = None, *, by: By = ()) -> Result:
         """Number of rows by bins of a measure. ``width`` is in the measure's unit; the default is chosen from the catalogue.
+
+        ``by`` splits the rows first: ``histogram("age", by="sex")``.
 
         If a measure holds many laboratory values, fix one: ``t.where(measurement_concept_id=3004410).histogram("value_as_number")``.
         """
         reference = self._column(column)
-        question = self.group_by(**{reference: width if width is not None else sensible_width(reference, self._held)})
+        width = sensible_width(reference, self._held, self._parts.get("differences", ())) if width is None else width
+        question = self.split(by).group_by(**{reference: width})
         return question._ask("count").seen_as(View.histogram)
 
     def profile(self, column: str) -> Profile:
@@ -334,7 +348,9 @@ class Question:
     def _column(self, name: str) -> str:
         table, dot, column = str(name).partition(".")
         if not dot:
-            return f"{self._parts['table']}.{name}"
+            # Days between dates and ages have the name that they were given, of whichever table their dates are.
+            apart = (one.name for one in self._parts.get("differences", ()) if one.name.partition(".")[2] == name)
+            return next(apart, f"{self._parts['table']}.{name}")
         if table not in self._firsts:
             return str(name)
         first = self._firsts[table]

@@ -52,7 +52,8 @@ class Result(Table):
         """Draw the table from the releases alone; returns matplotlib's Axes (an array of them where there are several).
 
         A crosstab becomes heat maps, one per site and one pooled. A histogram becomes bars along its axis. A description becomes boxes
-        from the 5th to the 95th percentile. A correlation becomes tiles. Everything else becomes bars per group, one colour per site.
+        from the 5th to the 95th percentile, as do several quantiles of a column. A correlation becomes tiles. Everything else becomes
+        bars per group, one colour per site.
         ``measure`` names the one to draw (the first by default). Suppressed numbers are hatched, numbers that are about
         bear their mark, and a note says so. If ``ax`` is given, only the pooled numbers are drawn, into it.
         """

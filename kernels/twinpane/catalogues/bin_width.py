@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable
 
 from twinpane.errors import Refused
-from twinpane_broker import Column, Predicate, did_you_mean, is_width, narrowed, split, step_of
+from twinpane_broker import Column, Difference, Predicate, day_count, did_you_mean, is_width, narrowed, split, step_of
 
 from .browser import Browser
 
@@ -15,13 +15,16 @@ ALL_BINS = 40
 NICE = (1, 2, 2.5, 5)
 
 
-def sensible_width(reference: str, conditions: Iterable[Predicate] = ()) -> float:
+def sensible_width(reference: str, conditions: Iterable[Predicate] = (), differences: Iterable[Difference] = ()) -> float:
     """The smallest round width that puts most values into at most ``BINS`` bins and that every site with the column allows.
 
     If the question's ``conditions`` fix one laboratory code, only sites with values of that code count.
 
-    Asks for the catalogues. Raises Refused where no site has the column, where it is not a measure, or where no width suits all sites.
+    ``differences`` are the question's own measures, days between dates. Asks for the catalogues. Raises Refused where no site has the
+    column, where it is not a measure, or where no width suits all sites.
     """
+    if (difference := next((one for one in differences if one.name == reference), None)) is not None:
+        return _width_of_days(difference)
     table, name = split(reference)
     conditions = tuple(conditions)
     tables = [listed for site in Browser.ask().sites.values() if (listed := site.table(table)) is not None]
@@ -34,6 +37,20 @@ def sensible_width(reference: str, conditions: Iterable[Predicate] = ()) -> floa
     fixed = [narrowed(listed, name, conditions) for listed in tables if listed.column(name) is not None]
     own = [column for column, whole in zip(fixed, found, strict=True) if column is not whole]
     return width_for(own or found, reference)
+
+
+def _width_of_days(difference: Difference) -> float:
+    """That of days between two dates, or of an age at an event; raises Refused where its bounds are not in the catalogues."""
+    found = []
+    for site in Browser.ask().sites.values():
+        names = {split(reference)[0] for reference in (difference.since, difference.until)}
+        tables = {name: listed for name in names if (listed := site.table(name)) is not None}
+        if len(tables) == len(names):
+            found.append(day_count(difference, tables))
+    name = split(difference.name)[1]
+    if not found:
+        raise Refused(f"the catalogues give no bounds of {name}: give a width, as in .histogram({name!r}, 1000)", "catalogue")
+    return width_for(found, name)
 
 
 def width_for(columns: list[Column], reference: str) -> float:

@@ -1,5 +1,7 @@
-"""Descriptions as boxes from the 5th to the 95th percentile."""
+"""Descriptions and quantiles as boxes, with lines out to the outer quantiles."""
 
+from collections.abc import Collection, Iterator
+from itertools import pairwise
 from typing import Any
 
 from twinpane.tables.captions import why_suppressed
@@ -13,7 +15,7 @@ from .sources import sources
 
 
 def box_plot(table: Table, ax: Any) -> Any:
-    """Draw, per group and site: a line from the 5th to the 95th percentile, a box of the middle half, the median, the mean as a dot."""
+    """Draw, per group and site: a line from the lowest to the highest quantile, a box of the middle half, the median, the mean as a dot."""
     cells = table.cells
     at = {("p" + str(measure.percent) if measure.percent else str(measure.kind)): i for i, measure in enumerate(table.plan.measures)}
     drawn = sources(table, pooled=False)
@@ -43,7 +45,7 @@ def box_plot(table: Table, ax: Any) -> Any:
     plain(ax)
     if hidden and not shown:
         ax.xaxis.set_ticks([])
-    notes = ["line: 5th to 95th percentile; box: middle half; bar: median; dot: mean"] if shown else []
+    notes = ["; ".join(_legend(at))] if shown else []
     notes += [f"not drawn: suppressed; {why_suppressed(table)}"] if hidden else []
     footnote(ax.figure, [*notes, *([NOTED] if noted else [])])
     return ax
@@ -52,13 +54,15 @@ def box_plot(table: Table, ax: Any) -> Any:
 def _box(ax: Any, y: int, value: dict[str, float | None], colour: str) -> None:
     from matplotlib.patches import Rectangle
 
-    low, high = value.get("p5"), value.get("p95")
     left, right, middle, mean = value.get("p25"), value.get("p75"), value.get("p50"), value.get("mean")
-    for one, other in ((low, left), (right, high)):
-        if one is not None and other is not None:
+    boxed = left is not None and right is not None
+    # The line goes through every quantile there is, but for the box: what is suppressed at its end makes it shorter.
+    rising = sorted((int(name[1:]), number) for name, number in value.items() if name[1:].isdigit() and number is not None)
+    for (below, one), (above, other) in pairwise(rising):
+        if not (boxed and below >= 25 and above <= 75):
             ax.plot([one, other], [y, y], color=colour, linewidth=1.4)
-    for end in (low, high):
-        if end is not None:
+    for percent, end in rising:
+        if percent != 50 and not (boxed and percent in (25, 75)):
             ax.plot([end, end], [y - 0.14, y + 0.14], color=colour, linewidth=1.4)
     if left is not None and right is not None:
         ax.add_patch(Rectangle((left, y - 0.28), right - left, 0.56, facecolor=colour, alpha=0.35, edgecolor=colour))
@@ -67,6 +71,29 @@ def _box(ax: Any, y: int, value: dict[str, float | None], colour: str) -> None:
     if mean is not None:
         ax.plot([mean], [y], marker="o", color="white", markeredgecolor="black", markersize=5.5)
     ax.autoscale_view()
+
+
+def quantiles_alone(table: Table) -> bool:
+    """Whether the table holds several quantiles of one column, and nothing else."""
+    told = table.plan.measures
+    return len(told) > 1 and all(measure.percent for measure in told) and len({measure.column for measure in told}) == 1
+
+
+def _legend(names: Collection[str]) -> Iterator[str]:
+    """What is drawn of these measures."""
+    outer = sorted(int(name[1:]) for name in names if name[1:].isdigit())
+    boxed = {25, 75} <= set(outer)
+    ends = [percent for percent in outer if percent != 50 and not (boxed and percent in (25, 75))]
+    if len(ends) > 1:
+        yield f"line: {ends[0]}th to {ends[-1]}th percentile"
+    elif ends:
+        yield f"mark: {ends[0]}th percentile"
+    if boxed:
+        yield "box: middle half"
+    if 50 in outer:
+        yield "bar: median"
+    if "mean" in names:
+        yield "dot: mean"
 
 
 def _line_name(row: PooledRow, site: str, several: bool) -> str:

@@ -7,7 +7,7 @@ from twinpane.tables.table import Table, View
 from twinpane.tables.wording import dimensions, measures
 
 from .bars import bars
-from .box_plot import box_plot
+from .box_plot import box_plot, quantiles_alone
 from .correlation_tiles import correlation_tiles
 from .heat_map import heat_map
 from .histogram import histogram
@@ -25,6 +25,8 @@ def plot(table: Table, measure: str | None, ax: Any) -> Any:
             return box_plot(table, ax)
         case View.correlation:
             return correlation_tiles(table, place, ax)
+        case View.table if measure is None and quantiles_alone(table):
+            return box_plot(table, ax)
     return bars(table, place, ax)
 
 

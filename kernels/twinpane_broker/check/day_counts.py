@@ -43,8 +43,10 @@ YEARS = (1800, 2200)
 def day_count(difference: Difference, tables: dict[str, Table]) -> Column:
     """The measure that a difference of dates is. Raises Refused if one of the two is no date of the question's tables."""
     table, name = split(difference.name)
-    if (table in tables and tables[table].column(name) is not None) or difference.since == difference.until:
-        raise not_allowed(f"{difference.name} is no name for a difference of two dates.")
+    if table in tables and tables[table].column(name) is not None:
+        raise not_allowed(f"{difference.name} is a column already: give the difference of the two dates another name.")
+    if difference.since == difference.until:
+        raise not_allowed(f"{difference.name} is from {difference.since} to itself: name two dates.")
     return _day_count(difference, tables) if difference.unit is None else _year_count(difference, tables)
 
 

@@ -270,7 +270,8 @@ def _check_group(group: Group, column: Column) -> None:
         if not is_width(column, group.width):
             step = step_of(column)
             raise not_allowed(
-                f"{group.width:g} is no width for bins of {group.column}: use a multiple of {step:g}, like {wider_step(column):g}."
+                f"{group.width:g} is no width for bins of {words(group.column, column)}: use a multiple of {step:g}, "
+                f"like {wider_step(column):g}."
             )
         return
     if column.role is Role.date:

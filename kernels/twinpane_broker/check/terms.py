@@ -80,16 +80,26 @@ def _range(term: Range, column: Column) -> Range | In:
     elif term.above or term.through:
         ends = [end for end, asked in ((low, term.above), (high, term.through)) if asked and end is not None]
         raise not_allowed(f"Ranges of {term.column} go from and below: write >= or < with {_number(ends[0])}, not > or <= (nor BETWEEN).")
-    for end in (low, high):
-        if end is not None and not is_edge(column, end):
-            near = " or ".join(_number(edge) for edge in nearest_edges(column, end))
-            raise not_allowed(
-                f"{_number(end)} is not an edge at which {words(term.column, column)} may be cut; the nearest is {near}. "
-                "(Ranges count from the low end, below the high end; ages 40 to 64 are >= 40 AND < 65.)"
-            )
+    for end, asked in ((low, term.low), (high, term.high)):
+        if end is not None and asked is not None and not is_edge(column, end):
+            raise not_allowed(_no_edge(words(term.column, column), column, end, asked))
     if low is not None and high is not None and low >= high:
         raise not_allowed(f"The range of {term.column} is empty.")
     return Range(column=term.column, low=low, high=high)
+
+
+def _no_edge(name: str, column: Column, end: float, asked: float) -> str:
+    """What to write instead of an end: in the words of the question, where ``<= 64`` is the edge 65, and ``> 64`` too."""
+    near = " or ".join(_number(edge - (end - asked)) for edge in nearest_edges(column, end))
+    low, high = column.known_bounds
+    if not low <= end <= high:
+        bound = low if end < low else high
+        beyond = f"Values beyond {_number(bound)} count as {_number(bound)}: to take them in, leave that end out."
+        return f"{_number(asked)} is not an edge at which {name} may be cut; the nearest is {near}. {beyond}"
+    return (
+        f"{_number(asked)} is not an edge at which {name} may be cut; the nearest is {near}. "
+        "(Ranges count from the low end, below the high end; ages 40 to 64 are >= 40 AND < 65.)"
+    )
 
 
 def _rare(term: Range, column: Column, numbers: list[int | float]) -> list[int]:
