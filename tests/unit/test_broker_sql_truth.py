@@ -253,6 +253,26 @@ SAME = [
     "where ancestor_concept_id in (1, 4329847))",
     "select count(*) from person where person_id in (select person_id from condition_occurrence o join concept_ancestor a on "
     "a.descendant_concept_id = o.condition_concept_id and a.ancestor_concept_id = 1)",
+    # persons without a row, however many columns and rows the SELECT gives of the others
+    "with t as (select person_id from drug_exposure) select count(*) from person p left join t on t.person_id = p.person_id "
+    "where t.person_id is null",
+    "with t as (select person_id, drug_exposure_start_date from drug_exposure) select count(*) from person p left join t on "
+    "t.person_id = p.person_id where t.person_id is null",
+    "select count(*) from person p left join (select * from drug_exposure) t using (person_id) where t.person_id is null",
+    "select count(*) from person where person_id in (select person_id from drug_exposure union select person_id from measurement)",
+    "select count(*) from person where person_id not in ((select person_id from drug_exposure union all select person_id from measurement) "
+    "union select person_id from condition_occurrence where condition_concept_id = 201826)",
+    # the two dates of a row, in either order
+    "select count(*) from condition_occurrence where condition_start_date = condition_end_date",
+    "select count(*) from condition_occurrence where condition_end_date = condition_start_date",
+    "select count(*) from condition_occurrence where condition_start_date <> condition_end_date",
+    "select count(*) from condition_occurrence where condition_start_date < condition_end_date",
+    f"select strftime('%Y', condition_start_date), count(*) from condition_occurrence where {YEARS.replace('day', 'condition_start_date')} "
+    "group by 1",
+    # an age in a year
+    "select count(*) from person where 2019 - year_of_birth >= 40",
+    "select count(*) from person where (2019 - year_of_birth) between 40 and 59",
+    "select case when 2019 - year_of_birth < 40 then 'young' else 'old' end, count(*) from person group by 1",
 ]  # fmt: skip
 
 
@@ -290,6 +310,10 @@ REFUSED = {
     "select n from (select gender_concept_id as n, count(*) k from person group by 1) g where n = 8507": "chooses rows and columns",
     "select avg(n) from (select person_id, count(*) as n from measurement group by person_id) m": "chooses rows and columns",
     "select count(*) from (select person_id from drug_exposure union select person_id from measurement) u": "OR person_id IN",
+    "select count(*) from person p left join (select person_id, drug_concept_id from drug_exposure) t on t.person_id = p.person_id "
+    "where t.drug_concept_id is null": "persons",
+    "select count(*) from person where person_id in (select person_id from drug_exposure union select person_id from measurement limit 5)":
+        "LIMIT",
     "select count(*) from person where person_id in (select person_id from drug_exposure intersect select person_id from measurement)":
         "AND person_id IN",
     "select count(*) from measurement a join measurement b on a.person_id = b.person_id where a.measurement_concept_id = 3004410":
@@ -303,7 +327,7 @@ REFUSED = {
         "and not the last",
     "select avg(floor(datediff('day', birth_date, condition_start_date) / 365.25)) from person p join condition_occurrence c "
     "using (person_id)": "year(event_date) - year_of_birth",
-    "select 2020 - year_of_birth as age, count(*) from person group by 1": "floor(year_of_birth / 10) * 10",
+    "select 2019 - year_of_birth as age, count(*) from person group by 1": "floor(year_of_birth / 10) * 10",
     "select top 5 drug_concept_id, count(*) n from drug_exposure group by 1 order by n desc": "LIMIT 5",
     "select o.condition_concept_id, count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where "
     "c.concept_name ilike '%DIAB%' group by 1": "condition_concept_id IN (201826)",
@@ -487,7 +511,7 @@ def test_a_difference_is_of_two_dates_of_the_question() -> None:
     for since, until, says in (
         ("condition_occurrence.condition_concept_id", "condition_occurrence.condition_end_date", "is none"),
         ("person.birth_date", "condition_occurrence.condition_end_date", "is none"),
-        ("condition_occurrence.condition_end_date", "condition_occurrence.condition_end_date", "no name"),
+        ("condition_occurrence.condition_end_date", "condition_occurrence.condition_end_date", "to itself"),
     ):
         mean = {"kind": "mean", "column": "condition_occurrence.stay"}
         named = {"name": "condition_occurrence.stay", "since": since, "until": until}

@@ -21,6 +21,7 @@ from .members import Members, cohort_of
 from .only_rows import of_one_condition, refuse_own_groups
 from .refusals import HAVING, ONE_VALUE, PERSONS, QUALIFY, RANKED, ROWS, SHARE, SHARE_OF_ROWS, TOTALS, reason_of
 from .said import (
+    MIRRORED,
     Aggregate,
     Between,
     Cases,
@@ -42,7 +43,7 @@ from .said import (
     What,
 )
 from .scope import Looked, OfMembers, Scope
-from .where import MIRRORED, flat
+from .where import flat
 
 LABEL = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 Part = Group | Measure | None

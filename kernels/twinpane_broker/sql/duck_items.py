@@ -167,8 +167,11 @@ def dated(node: Node) -> Split:
     match call_of(node):
         case (("date_trunc" | "datetrunc"), (unit, column)):
             return Split(column=_dated(column), bin=Bin(_unit(unit, tuple(Bin))))
-        case "strftime", (column, unit) if literal_of(unit)[0] == "STRING":
-            return Split(column=_dated(column), bin=Bin(WRITTEN[literal_of(unit)[1]]))
+        case "strftime", (column, unit):
+            if column.get("type") == "VALUE_CONSTANT":
+                column, unit = unit, column
+            if literal_of(unit)[0] == "STRING":
+                return Split(column=_dated(column), bin=Bin(WRITTEN[literal_of(unit)[1]]))
         case (("date_part" | "datepart"), (unit, column)):
             return Split(column=_dated(column), bin=Bin(_unit(unit, (Bin.year,))))
         case "year", (column,):

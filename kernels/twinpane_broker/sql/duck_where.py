@@ -1,9 +1,10 @@
 """The second reading of WHERE."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 
 from .duck_items import PARTS, aggregate_of, difference_of, shifted_of, year_of
-from .duck_nodes import cast_of, name_of, truth_of, value_of
+from .duck_nodes import call_of, cast_of, literal_of, name_of, truth_of, value_of
 from .duck_tree import Node, Unread, opened
 from .said import (
     Aggregate,
@@ -22,6 +23,7 @@ from .said import (
     Query,
     Side,
     YearOf,
+    of_year,
 )
 
 COMPARISONS = {
@@ -58,6 +60,9 @@ def condition_of(node: Node, select: Select) -> Condition:
     if kind == "COMPARE_BETWEEN":
         opened(node, kind, "input", "lower", "upper")
         ends = (node["lower"], node["upper"])
+        if (year := _less_column(node["input"])) is not None and all(_whole(end) is not None for end in ends):
+            pairs = zip((">=", "<="), ends, strict=True)
+            return Every(terms=tuple(of_year(*year, op, _whole(end) or 0) for op, end in pairs))
         if any(end.get("type") == "COLUMN_REF" or shifted_of(end) for end in ends):
             pairs = zip((">=", "<="), ends, strict=True)
             return Every(terms=tuple(Compared(op=op, left=_operand(node["input"]), right=_operand(end)) for op, end in pairs))
@@ -68,11 +73,28 @@ def condition_of(node: Node, select: Select) -> Condition:
         return said if kind == "COMPARE_NOT_DISTINCT_FROM" else Negated(term=said)
     if kind in COMPARISONS:
         opened(node, kind, "left", "right")
+        if (year := _less_column(node["left"])) is not None and (number := _whole(node["right"])) is not None:
+            return of_year(*year, COMPARISONS[kind], number)
         return Compared(op=COMPARISONS[kind], left=_operand(node["left"]), right=_operand(node["right"]))
     return name_of(node)
 
 
-def _belongs(node: Node, select: Select) -> Belongs:
+def _less_column(node: Node) -> tuple[int, Name] | None:
+    """A whole number less a column: the year, and the year of birth."""
+    if node.get("type") != "FUNCTION" or node.get("function_name") != "-":
+        return None
+    _, arguments = call_of(node)
+    if len(arguments) != 2 or (number := _whole(arguments[0])) is None or arguments[1].get("type") != "COLUMN_REF":
+        return None
+    return number, name_of(arguments[1])
+
+
+def _whole(node: Node) -> int | None:
+    kind, text = literal_of(node) if node.get("type") == "VALUE_CONSTANT" else ("", "")
+    return int(text) if kind == "INTEGER" and re.fullmatch(r"\d{1,5}", text) else None
+
+
+def _belongs(node: Node, select: Select) -> Condition:
     opened(node, "SUBQUERY", "subquery_type", "subquery", "child", "comparison_type")
     inner = node["subquery"]
     if set(inner) - {"node", "named_param_map"} or inner.get("named_param_map"):
@@ -81,7 +103,22 @@ def _belongs(node: Node, select: Select) -> Belongs:
         return Belongs(column=None, query=select(inner["node"]))
     if node["subquery_type"] != "ANY" or node["comparison_type"] != "COMPARE_EQUAL":
         raise Unread
-    return Belongs(column=name_of(node["child"]), query=select(inner["node"]))
+    found = [Belongs(column=name_of(node["child"]), query=select(part)) for part in _united(inner["node"])]
+    return found[0] if len(found) == 1 else Either(terms=tuple(found))
+
+
+def _united(node: Node) -> Iterator[Node]:
+    """The SELECTs that UNION joins; the one itself where none does."""
+    pending = [node]
+    while pending:
+        part = pending.pop()
+        if part.get("type") != "SET_OPERATION_NODE":
+            yield part
+            continue
+        opened(part, "SET_OPERATION_NODE", "setop_all", "children", "cte_map", setop_type="UNION")
+        if part["cte_map"] != {"map": []}:
+            raise Unread
+        pending.extend(reversed(part["children"]))
 
 
 def _operand(node: Node) -> Side:

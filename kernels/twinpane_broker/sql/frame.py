@@ -95,8 +95,11 @@ class Frame:
         self.joins.sort(key=lambda join: self.tables.index(join.table))
 
 
-def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members | None:
-    """The persons that a SELECT gives, where it gives each once (or where ``any_rows`` does not matter); None if it gives other rows."""
+def members_of(query: Query, frame: Frame, *, any_rows: bool = False, only_key: bool = True) -> Members | None:
+    """The persons that a SELECT gives, where it gives each once (or where ``any_rows`` does not matter); None if it gives other rows.
+
+    Of ``any_rows`` it has no columns but the key, or their number and day, unless ``only_key`` is false: nothing asks about the others.
+    """
     scope = frame.scope
     key, day, rank, first = "", "", "", None
     others = 0
@@ -109,13 +112,15 @@ def members_of(query: Query, frame: Frame, *, any_rows: bool = False) -> Members
                 key = label
                 continue
         others += 1
+        if isinstance(what, Everything) and not only_key and frame.tables:
+            key = key or split(scope.person_key(frame.tables[0]))[1].casefold()
         if isinstance(what, Extreme) and what.name == "min":
             day, first = (item.label or "").casefold(), scope.column(what.column)
         elif isinstance(what, Extreme):
             raise Refused(LAST)
         elif isinstance(what, Numbered):
             rank = (item.label or "").casefold()
-    if not key or (any_rows and others and not rank and not day):
+    if not key or (any_rows and only_key and others and not rank and not day):
         return None
     if query.groups is None or (query.groups == () and query.having is not None):
         raise Refused(DERIVED)

@@ -141,9 +141,9 @@ class _Reading:
         """Bring a relation into play; returns its alias, casefolded."""
         if isinstance(source, Source) and source.table.casefold() in self._named:
             named = self._named[source.table.casefold()]
-            return self._derived(named.query, source.alias or source.table, named.knows)
+            return self._derived(named.query, source.alias or source.table, named.knows, joined=joined)
         if isinstance(source, Derived):
-            return self._derived(source.query, source.alias or f" {len(self._scope.relations)}", self._named)
+            return self._derived(source.query, source.alias or f" {len(self._scope.relations)}", self._named, joined=joined)
         alias = (source.alias or source.table).casefold()
         if self._scope.is_vocabulary(source.table):
             self._scope.enter(alias, Vocabulary(source.table.casefold(), outer=not joined))
@@ -156,11 +156,12 @@ class _Reading:
             self._frame.tables.append(table)
         return alias
 
-    def _derived(self, query: Query, alias: str, named: Mapping[str, Named]) -> str:
+    def _derived(self, query: Query, alias: str, named: Mapping[str, Named], *, joined: bool) -> str:
         alias = alias.casefold()
         refuse_few(query)
-        inner = self._reader.frame(query, named)
-        members = members_of(query, inner)
+        # Of what a LEFT JOIN finds nothing in, it does not matter how many rows a person has.
+        inner = self._reader.frame(query, named, of_persons=not joined)
+        members = members_of(query, inner, any_rows=not joined, only_key=joined)
         if members is not None:
             self._scope.enter(alias, members)
             self._frame.members.append(members)

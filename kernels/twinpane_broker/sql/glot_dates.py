@@ -24,11 +24,13 @@ def dated(node: exp.Expr) -> Split:
         unit, column = _unit(node.args.get("unit")), node.this
     elif isinstance(node, exp.TimeToStr):
         only(node, "this", "format")
-        written = node.args.get("format")
+        # DuckDB takes the two in either order.
+        column, written = node.this, node.args.get("format")
+        if isinstance(column, exp.Literal):
+            column, written = written, column
         unit = WRITTEN.get(written.name, "") if isinstance(written, exp.Literal) and written.is_string else ""
         if not unit:
             refuse(node)
-        column = node.this
     elif isinstance(node, exp.Anonymous):
         only(node, "this", "expressions")
         if len(node.expressions) != 2:

@@ -1,5 +1,6 @@
 """The first reading of WHERE."""
 
+import re
 from collections.abc import Callable
 
 from sqlglot import exp
@@ -28,6 +29,7 @@ from .said import (
     Query,
     Side,
     YearOf,
+    of_year,
 )
 
 Select = Callable[[exp.Expr], Query]
@@ -51,7 +53,7 @@ def condition_of(node: exp.Expr, select: Select) -> Condition:
         case exp.In():
             if (query := node.args.get("query")) is not None:
                 only(node, "this", "query")
-                return Belongs(column=_column(node.this), query=select(query))
+                return _among_persons(_column(node.this), query, select)
             only(node, "this", "expressions")
             if not node.expressions:
                 raise Refused("IN () names no code: write column IN ('…').")
@@ -59,14 +61,20 @@ def condition_of(node: exp.Expr, select: Select) -> Condition:
         case exp.Between():
             only(node, "this", "low", "high")
             ends = [opened(node.args[end]) for end in ("low", "high")]
+            if (year := _less_column(node.this)) is not None and all(_whole(end) is not None for end in ends):
+                pairs = zip((">=", "<="), ends, strict=True)
+                return Every(terms=tuple(of_year(*year, op, _whole(end) or 0) for op, end in pairs))
             if any(isinstance(end, exp.Column) or shifted_of(end) for end in ends):
                 pairs = zip((">=", "<="), ends, strict=True)
                 return Every(terms=tuple(Compared(op=op, left=_operand(node.this), right=_operand(end)) for op, end in pairs))
             return Between(column=_compared(node.this), low=value_of(node.args["low"]), high=value_of(node.args["high"]))
         case exp.Like() | exp.ILike() if isinstance(node.expression, exp.Literal) and node.expression.is_string:
             only(node, "this", "expression", "negate")
-            negated = bool(node.args.get("negate"))
-            return Like(column=_column(node.this), pattern=node.expression.name, any_case=isinstance(node, exp.ILike), negated=negated)
+            folded = isinstance(node.this, exp.Lower | exp.Upper)
+            return Like(
+                column=_column(node.this.this if folded else node.this), pattern=node.expression.name,
+                any_case=folded or isinstance(node, exp.ILike), negated=bool(node.args.get("negate")),
+            )  # fmt: skip
         case exp.Exists():
             only(node, "this")
             return Belongs(column=None, query=select(node.this))
@@ -74,6 +82,8 @@ def condition_of(node: exp.Expr, select: Select) -> Condition:
             return name_of(node)
     if type(node) in OPERATORS:
         only(node, "this", "expression")
+        if (year := _less_column(node.this)) is not None and (number := _whole(node.expression)) is not None:
+            return of_year(*year, OPERATORS[type(node)], number)
         return Compared(op=OPERATORS[type(node)], left=_operand(node.this), right=_operand(node.expression))
     refuse(node)
 
@@ -89,6 +99,40 @@ def _terms(node: exp.And | exp.Or, select: Select) -> tuple[Condition, ...]:
         else:
             terms.append(condition_of(part, select))
     return tuple(terms)
+
+
+def _less_column(node: exp.Expr) -> tuple[int, Name] | None:
+    """A whole number less a column: the year, and the year of birth."""
+    node = opened(node)
+    if (
+        not isinstance(node, exp.Sub)
+        or (number := _whole(node.this)) is None
+        or not isinstance(born := opened(node.expression), exp.Column)
+    ):
+        return None
+    only(node, "this", "expression")
+    return number, name_of(born)
+
+
+def _whole(node: exp.Expr) -> int | None:
+    node = opened(node)
+    return int(node.name) if isinstance(node, exp.Literal) and not node.is_string and re.fullmatch(r"\d{1,5}", node.name) else None
+
+
+def _among_persons(column: Name, query: exp.Expr, select: Select) -> Condition:
+    """``column IN (SELECT …)``; that of SELECTs joined by UNION is in any of them."""
+    found, pending = list[Belongs](), [query]
+    while pending:
+        part = pending.pop()
+        inner = part.this if isinstance(part, exp.Subquery) else part
+        if isinstance(inner, exp.Union):
+            only(inner, "this", "expression", "distinct")
+            if inner is not part:
+                only(part, "this")
+            pending.extend((inner.expression, inner.this))
+        else:
+            found.append(Belongs(column=column, query=select(part)))
+    return found[0] if len(found) == 1 else Either(terms=tuple(found))
 
 
 def _operand(node: exp.Expr) -> Side:

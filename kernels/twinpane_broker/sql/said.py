@@ -186,6 +186,15 @@ class Compared:
     right: Side
 
 
+MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
+"""Each comparison by size with its sides changed."""
+
+
+def of_year(year: int, born: Name, op: str, age: int) -> Compared:
+    """``2024 - year_of_birth >= 18`` as a comparison of the column: ``year_of_birth <= 2006``."""
+    return Compared(op=MIRRORED.get(op, op), left=born, right=year - age)
+
+
 @dataclass(frozen=True, slots=True)
 class Among:
     """``column IN (codes)``."""

@@ -152,6 +152,14 @@ class Scope:
         """Whether two columns that are compared are dates. Of tables that it does not know, columns are where one is the larger."""
         return all(self._is_day(name, guess=op != "=") for name in (one, other))
 
+    def never_precedes(self, end: Name, start: Name) -> bool:
+        """Whether the catalogue says of two dates of a table that the one never comes before the other."""
+        one, other = self.target(end, person_key=True), self.target(start, person_key=True)
+        if not (isinstance(one, str) and isinstance(other, str)) or split(one)[0] != split(other)[0]:
+            return False
+        meaning = self.meaning(one)
+        return meaning is not None and meaning.after == split(other)[1]
+
     def _is_day(self, name: Name, *, guess: bool) -> bool:
         """Whether a name is a date, or the day of a first event, as far as a catalogue says."""
         target = self.target(name, person_key=True)

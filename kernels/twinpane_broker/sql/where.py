@@ -10,6 +10,7 @@ from twinpane_broker.question.predicates import MAX_TERMS, AllOf, AnyOf, CodeVal
 from .like_codes import like_instead
 from .refusals import COLUMNS, CONCEPT, SUBQUERY
 from .said import (
+    MIRRORED,
     Aggregate,
     Among,
     Belongs,
@@ -30,7 +31,6 @@ from .said import (
 from .scope import Looked, OfMembers, Scope
 
 ISO_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-MIRRORED = {">": "<", ">=": "<=", "<": ">", "<=": ">="}
 YEARS = range(1800, 2200)
 Lists = Callable[[Belongs], Predicate]
 """How a SELECT that lists concepts is read."""
@@ -97,6 +97,9 @@ def _compared(said: Compared, scope: Scope) -> Predicate:
     if isinstance(name, Aggregate) or isinstance(value, Aggregate):
         raise Refused("A measure is compared in HAVING, not in WHERE.")
     if isinstance(name, Name) and isinstance(value, Name) and scope.are_days(name, value, op):
+        if scope.never_precedes(value, name):
+            # Days of a stay are counted forwards: backwards there is but 0, and no end to name.
+            op, name, value = MIRRORED.get(op, op), value, name
         name, value = Days(since=value, until=name), 0
     if isinstance(value, Name | YearOf | Days):
         raise Refused(COLUMNS)
