@@ -113,6 +113,7 @@ from .release.release import Row as Row
 from .release.release import verify_release as verify_release
 from .release.shown import ABOUT as ABOUT
 from .release.shown import about_means as about_means
+from .release.shown import about_off as about_off
 from .release.shown import basis_shown as basis_shown
 from .release.shown import bounds_means as bounds_means
 from .release.shown import grids_mean as grids_mean

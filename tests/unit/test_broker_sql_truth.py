@@ -327,7 +327,7 @@ REFUSED = {
         "and not the last",
     "select avg(floor(datediff('day', birth_date, condition_start_date) / 365.25)) from person p join condition_occurrence c "
     "using (person_id)": "year(event_date) - year_of_birth",
-    "select 2019 - year_of_birth as age, count(*) from person group by 1": "floor(year_of_birth / 10) * 10",
+    "select 2020 - year_of_birth as age, count(*) from person group by 1": "floor(year_of_birth / 10) * 10",
     "select top 5 drug_concept_id, count(*) n from drug_exposure group by 1 order by n desc": "LIMIT 5",
     "select o.condition_concept_id, count(*) from condition_occurrence o join concept c on c.concept_id = o.condition_concept_id where "
     "c.concept_name ilike '%DIAB%' group by 1": "condition_concept_id IN (201826)",

@@ -142,6 +142,21 @@ def of_another_group(site, place, persons):
     return made
 
 
+def test_a_small_number_that_is_about_says_how_far_it_may_be_off(answer):
+    """What is left of a line may be 15 of 6 persons and 9 others: it says so, and which suppressed category these may be of."""
+    first = release("site-a", [500, 15, None])
+    first["rows"][1] |= {"about": True, "values": [{"value": 15, "about": True}]}
+    answer({"site-a": first})
+    assert "\nmale: ≈ 15 is between 0 and 54, and may hold persons of what is suppressed beside it: (missing).\n" in f"{ask(PLAN)!r}\n"
+
+
+def test_a_large_number_that_is_about_needs_no_span(answer):
+    """39 persons of 1,255 are within what a reader expects of *about*."""
+    answer({"site-a": of_another_group("site-a", 1, 1255)})
+    assert "is between" not in repr(ask(PLAN))
+    assert ask(PLAN).frame()["note"].isna().all()
+
+
 def test_a_number_that_is_about_is_marked_and_explained(answer):
     """As text and as HTML, at the site and where it is pooled; the note gives the number of persons of the site's rules."""
     answer({"site-a": of_another_group("site-a", 1, 110), "site-b": TWO["site-b"]})
@@ -167,7 +182,7 @@ def test_the_frame_and_its_file_say_which_numbers_are_about(answer):
     assert frame["n"].tolist()[3:6] == [110, 1255, 1365]
     assert frame["about"].tolist() == [False, False, False, True, False, True, False, False, False]
     assert ask(PLAN).pooled["about"].tolist() == [False, True, False]
-    assert frame.to_csv(index=False).splitlines()[4] == "M,site-a,110,False,True,"
+    assert frame.to_csv(index=False).splitlines()[4] == "M,site-a,110,False,True,n: 71–149"
 
 
 def test_the_persons_of_the_question_bear_the_mark_too(answer):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from twinpane.joined import joined
 from twinpane_broker import ReleasedColumn, about_means, bounds_means, grids_mean, in_few_words, in_words, left_out_means, suppressed_means
 
+from .about_numbers import about_words
 from .table import Table
 from .wording import CLIPPED, ROWS, SEE_SITES, SUPPRESSED, WITHIN, WITHIN_MEANS, measures, suppressed, total, why_partly
 
@@ -65,7 +66,7 @@ def captions(table: Table, short: bool = False) -> list[str]:
     if lost:
         lines.append(f"{SUPPRESSED}: {why_suppressed(table)}.")
     if any(own is not None and own.values[i].about for row in cells.rows for own in row.sites.values() for i in places):
-        lines.append(f"{why_about(table)}.")
+        lines += [f"{why_about(table)}.", *about_words(table)]
     lines += [*_bounds(table, short=short), *_by_site(table, grids_mean)]
     if any(row.values[i].clipped for row in cells.rows for i in places) and len(cells.released) > 1:
         lines.append(f"{CLIPPED} many of a site's values were clipped; its own number says how many.")

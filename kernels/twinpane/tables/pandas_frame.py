@@ -1,6 +1,7 @@
 """Released numbers as pandas."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from twinpane.joined import joined
@@ -8,9 +9,16 @@ from twinpane_broker import Category, CategoryKind, Pooled, PooledValue, Release
 
 from .wording import COUNTS, note
 
+About = Callable[[str, Value, ReleasedColumn], str]
+"""Between which numbers a site's number lies that is about; empty for most."""
 
-def pandas_frame(cells: Pooled) -> Any:
-    """One row per cell and site, then the pooled one; see ``Result.frame``."""
+
+def _nothing(_site: str, _value: Value, _column: ReleasedColumn) -> str:
+    return ""
+
+
+def pandas_frame(cells: Pooled, about: About = _nothing) -> Any:
+    """One row per cell and site, then the pooled one; see ``Result.frame``. ``about`` gives the ends of a site's number."""
     import pandas as pd
 
     measures = [column for column in cells.columns if column.is_measure]
@@ -19,11 +27,12 @@ def pandas_frame(cells: Pooled) -> Any:
         key = [_code(category) for category in row.key]
         own = ((site, row.sites[site]) for site in cells.released)
         rows += [
-            [*key, site, *(value.value for value in part.values), False, _about(part.values), _note(part.values, measures)]
+            [*key, site, *(value.value for value in part.values), False, _about(part.values),
+             _note(part.values, measures, partial(about, site))]
             for site, part in own if part is not None
         ]  # fmt: skip
-        partial = any(value.partial for value in row.values if value.value is not None)
-        rows.append([*key, "pooled", *(value.value for value in row.values), partial, _about(row.values), _note(row.values, measures)])
+        lacks = any(value.partial for value in row.values if value.value is not None)
+        rows.append([*key, "pooled", *(value.value for value in row.values), lacks, _about(row.values), _note(row.values, measures)])
     names = [column.name for column in cells.columns if not column.is_measure]
     made = pd.DataFrame(rows, columns=[*names, "site", *(column.name for column in measures), "partial", "about", "note"])
     return made.astype({column.name: "Int64" if column.kind in COUNTS else "Float64" for column in measures})
@@ -33,9 +42,15 @@ def _about(values: Sequence[Value | PooledValue]) -> bool:
     return any(value.about for value in values)
 
 
-def _note(values: Sequence[Value | PooledValue], measures: Sequence[ReleasedColumn]) -> str | None:
+def _note(
+    values: Sequence[Value | PooledValue], measures: Sequence[ReleasedColumn], about: Callable[[Value, ReleasedColumn], str] | None = None
+) -> str | None:
     """What the table says beside the line's numbers, each after the name of its column."""
-    told = [f"{column.name}: {said}" for value, column in zip(values, measures, strict=True) if (said := _said(value, column))]
+    told = []
+    for value, column in zip(values, measures, strict=True):
+        ends = about(value, column) if about is not None and isinstance(value, Value) else ""
+        if said := ", ".join(part for part in (_said(value, column), ends) if part):
+            told.append(f"{column.name}: {said}")
     return "; ".join(told) or None
 
 

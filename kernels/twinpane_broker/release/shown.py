@@ -138,6 +138,14 @@ def about_means(rules: Iterable[AppliedRule | str]) -> str:
     )
 
 
+def about_off(rules: Iterable[AppliedRule | str]) -> int:
+    """By how many persons a number that is about may be off at most, by the rules: as ``about_means`` says, and rounding besides."""
+    stated = [rule for rule in rules if isinstance(rule, AppliedRule)]
+    base = max((int(rule.numbers.get("base", 1)) for rule in stated if rule.code == "rounding"), default=1)
+    noise = max((int(rule.numbers.get("bound", 0)) for rule in stated if rule.code == "cell_key"), default=0)
+    return max(0, 4 * max(thresholds(tuple(stated)), default=0) - 1) + base // 2 + noise
+
+
 def suppressed_means(rules: Iterable[AppliedRule | str]) -> str:
     """What to do about suppressed numbers, and why they are, without a full stop; the number of persons comes from the rules."""
     # One text for all reasons: which it was may tell what is suppressed.
