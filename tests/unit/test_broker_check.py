@@ -47,7 +47,7 @@ REFUSED = {
     "select count(*) from person where sex in ('F', 'X')": "'X' is not an approved code",
     "select count(*) from person where smoker = 1": "not an approved code",
     "select count(*) from person where age >= 41": "the nearest is 40 or 45",
-    "select count(*) from person where age <= 41": "the nearest is 40 or 45",
+    "select count(*) from person where age <= 41": "the nearest is 39 or 44",
     "select count(*) from person where weight <= 50": ">= or <",
     "select count(*) from person where age >= 50 and age < 50": "empty",
     "select count(distinct age) from person": "counts persons",
