@@ -41,6 +41,7 @@ class Why(StrEnum):
     memory = "memory: it could be differenced with an earlier answer"
     as_few = "memory: near so small a set that it must look like one of few persons"
     known = "known: acquaintances know what it is about, but for one person"
+    shows = "known: acquaintances know how many rows or days persons have, and one person would show"
     within = "memory: it could be differenced with another number of the same answer"
     condition_class = "class disclosure of a condition: nearly all of a group meet it"
     conditions = "conditions: one on something known, alone or with others, leaves out fewer than the threshold"
@@ -168,15 +169,20 @@ class WatchedNumbers(judge_module.Numbers):
 
     def _why_beside(self, index: Index, measure: Measure, told: Told) -> Why:
         """Why something is not told beside another set's number of persons."""
-        columns = (
-            ("",) if isinstance(measure, OfCell) else (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,)
-        )
+        columns = _columns(measure)
         if told.known and any(map(self.is_known, columns)):
             return Why.known
+        if self._one_shows(columns, index, measure):
+            return Why.shows
         return Why.memory if count_is_safe(self.table.cell(index), self.rules) else Why.values
+
+    def _one_shows(self, columns: tuple[str, ...], index: Index, measure: Measure) -> bool:
+        return any(self.one_shows(column, index) for column in columns if column or (measure.of_rows and not self.one_row_each))
 
     def _why(self, index: Index, measure: Measure, memory: bool) -> Why:
         cell, k = self.table.cell(index), self.rules.threshold
+        if self._one_shows(_columns(measure), index, measure):
+            return Why.shows
         if isinstance(measure, OfCell):
             if not measure.of_rows:
                 return Why.companion
@@ -195,6 +201,10 @@ class WatchedNumbers(judge_module.Numbers):
         return Why.memory if not all(told) else Why.companion
 
 
+def _columns(measure: Measure) -> tuple[str, ...]:
+    return ("",) if isinstance(measure, OfCell) else (measure.column, measure.other) if isinstance(measure, OfPair) else (measure.column,)
+
+
 _current: list[Trace] = []
 
 
@@ -208,8 +218,8 @@ def _watched_judge(bound: ResolvedPlan, evidence: Evidence, rules: Rules, beside
     _current.append(trace)
     asked: list[Standing] = []
 
-    def places_first(who: PersonSet, name: bytes, kind: str, totals: Totals) -> Standing:
-        asked.append(beside.places(who, name, kind, totals))
+    def places_first(who: PersonSet, name: bytes, kind: str, totals: Totals, part: bytes = b"") -> Standing:
+        asked.append(beside.places(who, name, kind, totals, part))
         return asked[-1]
 
     judged = judge_module.judge(bound, evidence, rules, replace(beside, places=places_first), *secret)

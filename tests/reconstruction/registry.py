@@ -8,7 +8,7 @@ from .bands import BANDS, bands
 from .beside import BESIDE, beside
 from .descriptions import descriptions
 from .flips import flips
-from .known import known_values
+from .known import known_days, known_rows, known_values
 from .lenses import mean_and_sum, rows
 from .linear import KINDS, linear
 from .oracles import ORACLES, oracle
@@ -29,6 +29,8 @@ ATTACKS: dict[str, Attack] = {
     "descriptions": descriptions,
     "spread": spreads,
     "known values": known_values,
+    "known rows": known_rows,
+    "known days": known_days,
     **{name: partial(around, name=name) for name in AROUND},
     **{name: partial(beside, name=name) for name in BESIDE},
     "overlap": overlap,

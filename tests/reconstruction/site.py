@@ -92,7 +92,12 @@ LAB = Table(
     columns=(_key("person.person_id"), Column(name="value", type="double", role="measure", bounds=(0, 20))),
     rows_per_person=(0.0,) * LABS + (1.0,),
 )
-TABLES = {"person": PERSON, "visit": VISIT, "lab": LAB}
+STAY = Table(
+    name="stay",
+    person_key="person_id",
+    columns=(*VISIT.columns, Column(name="out", type="date", role="date", days=(date(1900, 1, 1), date(2020, 1, 1)))),
+)
+TABLES = {"person": PERSON, "visit": VISIT, "lab": LAB, "stay": STAY}
 
 
 class Site:

@@ -11,7 +11,10 @@ from twinpane_broker.question.normal_form import literals, terms_of
 from twinpane_broker.question.plan import Join, Plan, split
 from twinpane_broker.question.predicates import AnyOf, Predicate, leaves
 
-from .rows import column_of, joined, truth
+from .rows import PERSON, column_of, is_missing, joined, truth
+
+TINY = 1e-9
+"""Squares that are no larger come of rounding."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,19 @@ def is_secret(column: str, catalogue: Catalogue) -> bool:
 def asks_for_secrets(plan: Plan, catalogue: Catalogue) -> bool:
     """Whether a condition is about what acquaintances do not know."""
     return any(is_secret(leaf.column, catalogue) for leaf in leaves(plan.where))
+
+
+def largest_leverage(rows: pd.DataFrame, column: str) -> float:
+    """The largest share of all squares that a person has, by how far his rows, or what his values of a column sum up to, are from the
+    average person's rows, or from as many average values."""
+    if column:
+        rows = rows[~is_missing(rows[column])]
+        off = (rows[column] - rows[column].mean()).groupby(rows[PERSON]).sum()
+    else:
+        each = rows.groupby(PERSON).size()
+        off = each - each.mean()
+    squares = (off**2).to_numpy(dtype="float64")
+    return float(squares.max() / squares.sum()) if len(squares) and squares.max() > TINY else 0.0
 
 
 def home(plan: Plan, catalogue: Catalogue) -> str:

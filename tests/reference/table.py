@@ -20,7 +20,7 @@ from twinpane_broker.release.release import Refusal, Release, Row
 from twinpane_broker.rules.policy import Rules
 
 from .cells import members
-from .known import KnownRows, asks_for_secrets, is_secret, known_around
+from .known import KnownRows, asks_for_secrets, home, is_secret, known_around, largest_leverage
 from .numbers import Number, correlated, counted, hidden, of_values, rounded, summed
 from .regions import Part, are_several, parts, sums
 from .rows import PERSON, beyond, column_of, is_missing, joined, kind_and_value, truth
@@ -31,6 +31,8 @@ Key = tuple[Category, ...]
 COUNTED = (MeasureKind.persons, MeasureKind.count, MeasureKind.share)
 MOST_ROWS_EACH = 20
 """More rows a person has on average in no table of the hospitals here."""
+MOST_LEVERAGE = 0.25 * (1 + 1e-6)
+"""The largest share of all squares that a person may have in a number of what everybody knows."""
 SPARSE_FROM = 10
 """Inhabited cells from which the sparse rule holds."""
 
@@ -70,6 +72,8 @@ class Question:
     everybody: pd.DataFrame | None = None
     """The rows of everybody, where the cells are of persons, and so are the numbers: the table could be made of any set of persons."""
 
+    _shows: dict[tuple, bool] = field(default_factory=dict, init=False, compare=False, repr=False)
+
     def of(self, who: Persons) -> "Question":
         """The question as if it were asked of these persons."""
         rows = self.everybody
@@ -97,6 +101,33 @@ class Question:
         )
         rows = self.everything[members(key, groups, table, self.everything, self.catalogue)] if is_known else self.everything
         return tuple(parts(who, self.plan, self.catalogue, rows, is_known))
+
+    def one_shows(self, key: tuple[Category, ...], column: str) -> bool:
+        """Whether everybody knows a column's values, or with no name the rows, of a cell as if nothing secret were asked, and that one
+        person weighs most of them there. Whoever knows the others would see whether he is in a number of the cell."""
+        if column and is_secret(column, self.catalogue):
+            return False
+        open_axes = [place for place, each in enumerate(key) if each.kind is not CategoryKind.total]
+        kept = [place for place in open_axes if not is_secret(self.plan.group_by[place].column, self.catalogue)]
+        of_persons = home(self.plan, self.catalogue)
+        secrets = asks_for_secrets(self.plan, self.catalogue)
+        events = bool(column) and split(column)[0] == of_persons and self.plan.tables != (of_persons,)
+        if kept == open_axes and not secrets and not events:
+            return False
+        groups, cell = tuple(self.plan.group_by[place] for place in kept), tuple(key[place] for place in kept)
+        if (groups, cell, column) not in self._shows:
+            self._shows[groups, cell, column] = self._one_weighs(groups, kept, cell, column, known_too=not secrets)
+        return self._shows[groups, cell, column]
+
+    def _one_weighs(self, groups: tuple[Group, ...], kept: list[int], cell: Key, column: str, *, known_too: bool) -> bool:
+        table, named = (
+            [tuple(each[place] for place in kept) for each in self.keys],
+            [*(g.column for g in groups), *([column] if column else [])],
+        )
+        own = (KnownRows(self.plan.tables, self.rows),) if known_too else ()
+        parts = [each for each in (*self.around, *own) if all(split(name)[0] in each.tables for name in named)]
+        inside = (each.rows[members(cell, groups, table, each.rows, self.catalogue)] for each in parts)
+        return any(largest_leverage(rows, column) > MOST_LEVERAGE for rows in inside)
 
     @property
     def population(self) -> Persons:
@@ -411,6 +442,8 @@ def _judge_row(
         of_values = measure.kind not in COUNTED
         if row.about and _tells_known_rows(measure, value, values, own, earlier):
             verdict.faults.append(f"{name}: {column.name} tells of the rows of persons whom everybody may know")
+        if shows := _shows(measure, value, row, own):
+            verdict.faults.append(f"{name}: {column.name} would tell of one person whether his {shows} are in it")
         if (row.about or value.about) and not of_values:
             verdict.faults += [f"{name}: {column.name} {fault}" for fault in _about(measure, value, row, values, told, earlier)]
             continue
@@ -441,6 +474,17 @@ def _tells_known_rows(measure, value: Value, part: pd.DataFrame, own: Question, 
     near = [old for old in earlier.known if len(old - who) < own.rules.threshold and len(who - old) < own.rules.threshold]
     rows = measure.kind == MeasureKind.count or (measure.kind not in COUNTED and value.n is not None)
     return bool(near) and rows and len(own.rows) != len(own.who) and asks_for_secrets(own.plan, own.catalogue)
+
+
+def _shows(measure, value: Value, row: Row, own: Question) -> str:
+    """Of what everybody knows that a number tells and in which one person would show; nothing where there is none."""
+    if not row.persons:
+        return ""
+    tells_rows = measure.kind == MeasureKind.count or (measure.kind not in COUNTED and value.n is not None)
+    if tells_rows and own.one_shows(row.key, ""):
+        return "rows"
+    columns = [each for each in (measure.column, measure.other) if each] if measure.kind not in COUNTED else []
+    return next((column for column in columns if own.one_shows(row.key, column)), "")
 
 
 def _judge_of_another(name: str, row: Row, who: Persons, rules: Rules, earlier: Earlier, verdict: Verdict) -> None:
@@ -497,14 +541,19 @@ def _tells_few(measure, part: pd.DataFrame, question: Question) -> bool:
 
 
 def _of_nearly_all(measure, row: Row, part: pd.DataFrame, question: Question, value: Value) -> Number:
-    """What may be told of values that few persons of a cell lack, or nobody: over about as many values as the cell's number says."""
+    """What may be told of values that few persons of a cell lack, or nobody: over about as many values as the cell's number says.
+
+    The same where nothing is told of how many there are, as one person would show in that.
+    """
     most, have = question.rules.most_about, _with_value(measure, part)
     who = frozenset(have[PERSON])
-    if not _may_lack(measure, question):
+    # Then the number is hidden in another cell of the line too.
+    rows_show = value.n is None and any(question.one_shows(key, "") for key in question.keys)
+    if not rows_show and not _may_lack(measure, question):
         return hidden(who, "the catalogue says that nobody lacks a value")
-    if _lacking(measure, part) > most:
+    if not rows_show and _lacking(measure, part) > most:
         return hidden(who, "many lack a value")
-    if part[PERSON].nunique() - most < question.rules.threshold:
+    if not rows_show and part[PERSON].nunique() - most < question.rules.threshold:
         return hidden(who, "those with a value might be few")
     if value.n is not None and not (value.within and value.within[0] <= len(have) <= value.within[1]):
         return hidden(who, f"it is over {len(have)} values, and says {value.within}")

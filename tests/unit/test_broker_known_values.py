@@ -1,13 +1,15 @@
-"""Means of what everybody knows are told where no one person would show in them, whoever is in the group."""
+"""Numbers of what everybody knows are told where no one person would show in them, whoever is in the group."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from broker_world import CATALOGUE, World, people, spread_of, visits
+from broker_world import CATALOGUE, World, bound_to, people, visits
 
-from twinpane_broker.catalogue.catalogue import Catalogue
-from twinpane_broker.disclosure.known_values import MOST_WEIGHT, weight
+from twinpane_broker.catalogue.catalogue import Catalogue, Column
+from twinpane_broker.disclosure.known_values import MOST_WEIGHT
 from twinpane_broker.release.release import Release
 
 PERSON = CATALOGUE.known_table("person")
@@ -79,16 +81,99 @@ def test_a_cell_is_judged_by_what_is_known_of_it(tmp_path: Path) -> None:
     assert suppressed(made, "avg(p.age)", ALONE, "p.smoker") == [True, True]
 
 
-def test_leverage_is_the_share_of_all_squares() -> None:
-    """One of two ages far from the others weighs nearly all; equal ages weigh nothing; squares are needed."""
-    far = spread_of({**{i: [20.0 + i % 2] for i in range(40)}, 40: [79.0]}, middle=50.0)
-    near = spread_of({i: [20.0 + i] for i in range(40)}, middle=50.0)
-    same = spread_of({i: [20.0] for i in range(40)}, middle=50.0)
-    assert far is not None
-    assert near is not None
-    assert same is not None
-    assert weight(far, (0, 100)) > 0.9
-    assert weight(near, (0, 100)) < MOST_WEIGHT
-    assert weight(same, (0, 100)) == 0
-    with pytest.raises(ValueError, match="squares"):
-        weight(far.__class__(**{**far.__dict__, "squares": None}), (0, 100))
+OUT = Column(name="out", type="date", role="date", days=("2019-03-01", "2023-06-01"))
+VISIT = OPEN.known_table("visit")
+DATED = OPEN.model_copy(update={"tables": (OPEN.tables[0], VISIT.model_copy(update={"columns": (*VISIT.columns, OUT)}), *OPEN.tables[2:])})
+"""With the last day of a visit."""
+LENGTH = "datediff('day', v.day, v.out)"
+FIRST, MAY = pd.Timestamp("2020-01-06"), pd.Timestamp("2022-05-03")
+
+
+def dated(folder: Path, one_smokes: bool, each: Callable[[int], list[int]]) -> World:
+    """The same persons, with visits of so many days each; those of number 600 are in May 2022."""
+    folder.mkdir()
+    person = people(
+        race=lambda i: "a" if i < 200 else "b", age=lambda i: 20 + i % 60, smoker=lambda i: one_smokes if i == 600 else i % 4 < 2
+    )
+    rows = [(i, days) for i in range(1000) for days in each(i)]
+    visit = visits([{"person_id": i, "day": MAY if i == 600 else FIRST} for i, _ in rows])
+    return World(folder, catalogue=DATED, person=person, visit=visit.assign(out=visit.day + pd.to_timedelta([d for _, d in rows], "D")))
+
+
+ROWS = ["count(*)", "sum(v.lactate)"]
+DAYS = [f"{name}({LENGTH})" for name in ("avg", "sum", "stddev", "var_samp", "median")]
+
+
+@pytest.mark.parametrize("smokes", [True, False])
+@pytest.mark.parametrize("number", ROWS)
+def test_rows_of_one_who_came_often_tell_of_nobody(tmp_path: Path, number: str, smokes: bool) -> None:
+    """All of a group came once, and one person eight times: their number of rows, or a sum, does not tell whether he is in it."""
+    made = dated(tmp_path / "site", smokes, lambda i: [1 + i % 3] * (8 if i == 600 else 1))
+    assert suppressed(made, number, f"{ALONE} and p.smoker = true") == [True]
+
+
+@pytest.mark.parametrize("smokes", [True, False])
+@pytest.mark.parametrize("number", DAYS)
+def test_days_of_one_who_stayed_long_tell_of_nobody(tmp_path: Path, number: str, smokes: bool) -> None:
+    """All of a group stayed for a day, and one person for nine: nothing told of the stays says whether he is in it."""
+    made = dated(tmp_path / "site", smokes, lambda i: [9 if i == 600 else 1])
+    assert suppressed(made, number, f"{ALONE} and p.smoker = true") == [True]
+
+
+def test_a_mean_does_not_say_of_how_many_rows_it_is(tmp_path: Path) -> None:
+    """Nobody knows the lactate, so its mean is told; the number of its values would tell of one who came often."""
+    made = dated(tmp_path / "site", True, lambda i: [1] * (8 if i == 600 else 1))
+    joined = "visit v join person p on v.person_id = p.person_id"
+    answer = made.ask(f"select avg(v.lactate) m, corr(v.lactate, p.weight) c from {joined} where {ALONE} and p.smoker = true")
+    assert isinstance(answer, Release)
+    assert [(value.suppressed, value.n, value.within) for value in answer.rows[0].values] == [(False, None, None)] * 2
+
+
+def test_the_certain_part_of_a_group_hides_nobody(tmp_path: Path) -> None:
+    """Beside very many who came now and again, one who came often still shows among the few others, who are asked about by themselves."""
+    made = dated(tmp_path / "site", True, lambda i: [1] * (30 if i == 600 else 1 if i < 200 else 1 + i % 20))
+    few = "(p.race = 'b' and p.weight >= 60) or (p.smoker = true and (p.race = 'a' or (v.day >= '2022-05-01' and v.day < '2022-06-01')))"
+    assert suppressed(made, "count(*)", few) == [True]
+
+
+def test_ordinary_rows_and_days_are_told(tmp_path: Path) -> None:
+    """Persons come once to four times for a day to nine: rows, mean, median and sum are told, by a secret and among the ill."""
+    made = dated(tmp_path / "site", True, lambda i: [1 + (i + n) % 9 for n in range(1 + i % 4)])
+    for number in ("count(*)", f"avg({LENGTH})", f"median({LENGTH})", f"sum({LENGTH})"):
+        assert suppressed(made, number, "p.weight >= 60", "p.smoker") == [False, False]
+        assert suppressed(made, number, "p.smoker = true and p.age >= 40") == [False]
+
+
+def test_many_ordinary_stays_of_one_person_hide_no_mean(tmp_path: Path) -> None:
+    """A person who came sixty times stays as long as others do: his rows show, and their mean length tells nothing of him."""
+    made = dated(tmp_path / "site", True, lambda i: [1, 9] * 30 if i == 600 else [1 + i % 9])
+    assert suppressed(made, "count(*)", "p.smoker = true and p.age < 60") == [True]
+    assert suppressed(made, f"avg({LENGTH})", "p.smoker = true and p.age < 60") == [False]
+
+
+def test_known_rows_of_a_known_group_are_told(tmp_path: Path) -> None:
+    """Where nothing secret is asked, who knows the rows knows the answer."""
+    made = dated(tmp_path / "site", True, lambda i: [1] * (8 if i == 600 else 1))
+    assert suppressed(made, "count(*)", "p.race in ('a', 'b')") == [False]
+
+
+def test_rows_are_judged_in_each_known_cell(tmp_path: Path) -> None:
+    """By length of stay: the cell of one who came often is suppressed, and a companion of it, whether he smokes or not."""
+    for smokes in (True, False):
+        made = dated(tmp_path / str(smokes), smokes, lambda i: [2] * 8 if i == 600 else [i % 3])
+        by = f"case when {LENGTH} < 1 then 'short' else 'long' end"
+        assert suppressed(made, "count(*)", f"{ALONE} and p.smoker = true", by) == [True, True]
+
+
+def test_leverage_is_one_persons_share_of_all_squares(tmp_path: Path) -> None:
+    """Of rows and of what values sum up to: one far from the others has nearly all; where all are alike nobody has any."""
+    far = dated(tmp_path / "far", True, lambda i: [1, 3] * 10 if i == 600 else [1 + i % 3])
+    bound = bound_to(f"select {DAYS[0]} from visit v", DATED)
+    cell = far.engine.measure(replace(bound, weighed=True)).cell(())
+    assert cell.weight == pytest.approx(19.019**2 / (19.019**2 + 999 * 0.019**2), rel=0.01)
+    assert cell.spreads[0] is not None
+    assert cell.spreads[0].weight < MOST_WEIGHT
+    same = dated(tmp_path / "same", True, lambda _: [1, 3])
+    cell = same.engine.measure(replace(bound, weighed=True)).cell(())
+    assert cell.spreads[0] is not None
+    assert (cell.weight, cell.spreads[0].weight) == (0, 0)

@@ -78,7 +78,7 @@ class OfSum(OfColumn):
     sentence = (
         "Means and sums are over the rows with a value, at {digits} significant digits, or relative to the span of the bounds; "
         "a sum is the shown mean times the shown number, to the digit where it is unsure. "
-        "Of what everybody knows (age), they are suppressed where one person would show in them."
+        "Of what everybody knows (age, days), they are suppressed where one person would show in them."
     )
 
     def parameters(self, rules: "Rules") -> Mapping[str, int | float]:

@@ -46,6 +46,8 @@ class ResolvedPlan:
     """The digest of the question. It depends on the question and the catalogue alone, never on the codes that the data hold."""
     firsts: Mapping[str, First] = field(default_factory=dict)
     """The first events, their conditions resolved, by the names of their tables."""
+    weighed: bool = False
+    """Whether it is asked how much single persons weigh in each cell (``CellEvidence.weight``)."""
 
     @property
     def populated(self) -> tuple[str, ...]:

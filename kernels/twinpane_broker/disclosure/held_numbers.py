@@ -28,6 +28,7 @@ from twinpane_broker.rules.sdc_rules import cell_is_safe, count_is_safe, mean_is
 from .beside import Beside
 from .clipped_share import Band, clipped_hides, clipped_share, number_is_asked
 from .companion_cells import with_companions
+from .known_values import ROWS
 from .missing_values import may_lack
 from .set_names import DIGEST, meaning_of
 
@@ -74,7 +75,7 @@ class Numbers:
     """The names of a cell's totals."""
     beside: Beside
     one_shows: Callable[[str, Index], bool]
-    """Whether one person would show in a mean of a column's known values in a cell (``known_values``)."""
+    """Whether one person would show in a number of a column's known values, or with no name of rows, in a cell (``known_values``)."""
     is_known: Callable[[str], bool]
     """Whether acquaintances know a column's values, or with no name the rows, of the known sets around the question's."""
     released: list[PersonSet] = field(default_factory=list)
@@ -110,12 +111,12 @@ class Numbers:
     def _of_rows(self, measure: OfCell, index: Index, told: Told) -> Value:
         if told.about and self.one_row_each:
             return Value(value=self.counter.shown(told.cell.who, told.cell.persons), about=True)
-        if told.alone or (told.known and self.is_known("")):
+        if told.alone or (told.known and self.is_known(ROWS)):
             return ABSENT
         if not told.about:
             return ABSENT if index in self._held_row_counts else measure.number(told.cell, None, self.counter)
         cell = self.table.cell(index)
-        if not self._has_surely(index, self.rules.threshold) or not count_is_safe(cell, self.rules):
+        if not self._has_surely(index, self.rules.threshold) or not count_is_safe(cell, self.rules) or self.one_shows(ROWS, index):
             return ABSENT
         if not self._rows_admitted(index, cell.who, cell.rows, cell.largest):
             return ABSENT
@@ -142,13 +143,19 @@ class Numbers:
     @cached_property
     def _held_row_counts(self) -> set[Index]:
         """The same cells, and those whose row count, subtracted from an earlier one, tells of a few persons' rows."""
-        table = self.table
+        table, held = self.table, self.held_counts | self._where_one_shows
         told = {
             index for index in self._left
-            if index not in self.held_counts and (cell := table.cell(index)).persons
-            and not self._rows_admitted(index, cell.who, cell.rows, cell.largest)
+            if index not in held and (of := table.cell(index)).persons and not self._rows_admitted(index, of.who, of.rows, of.largest)
         }  # fmt: skip
-        return self.held_counts | with_companions(told, self.held_counts, table)
+        return held | with_companions(told, held, table)
+
+    @cached_property
+    def _where_one_shows(self) -> set[Index]:
+        """The cells in whose numbers of rows, of themselves, one person would show; and their companions."""
+        often = [] if self.one_row_each else self._left
+        shows = {index for index in often if self.table.size(index) and self.one_shows(ROWS, index)}
+        return self.hidden | with_companions(shows, self.hidden, self.table)
 
     @property
     def _left(self) -> list[Index]:
@@ -212,7 +219,7 @@ class Numbers:
             n, within = self._number_of_values(measure.column, index, spread)
             if measure.tells_n and n is None:
                 return ABSENT
-            shown, end = measure.told(spread, column, whole, self.coarse if few_lack else self.counter)
+            shown, end = measure.told(spread, column, whole, self.coarse if few_lack or n is None else self.counter)
             if few_lack and n is not None and isinstance(measure, OfSum):
                 shown = measure.beside(spread, column, self.coarse, n, within)
             return Value(
@@ -320,6 +327,8 @@ class Numbers:
 
     def _number_of_values(self, columns: str, index: Index, part: Spread | Pair) -> tuple[int | None, tuple[int, int] | None]:
         """How many values there are in a cell that has its own number of persons, and between which numbers; None if it may not be said."""
+        if index in self._where_one_shows:
+            return None, None
         if not self._few_lack(columns, index, part):
             return self.counter.shown_rows(part.who, part.values), self.counter.within(part.who, part.values)
         if self.one_row_each:
@@ -346,9 +355,9 @@ class Numbers:
     def _values_beside(self, column: str, index: Index, part: Spread | Pair) -> int | None:
         """How many values there are, as it may be said beside other persons' number; None if it may not."""
         told = self.told(index)
-        if told is not None and told.known and self.is_known(""):
+        if self.one_row_each or index in self._where_one_shows or (told is not None and told.known and self.is_known(ROWS)):
             return None
-        if self.one_row_each or not self._rows_admitted(index, part.who, part.values, part.most_values, column):
+        if not self._rows_admitted(index, part.who, part.values, part.most_values, column):
             return None
         return self.coarse.shown_rows(part.who, part.values) or None
 

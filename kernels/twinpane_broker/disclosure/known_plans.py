@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, combinations, islice, product
 
+from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.check.axes import Axis
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.check.secret_conditions import is_secret, is_secret_column, is_secret_first
@@ -80,21 +81,22 @@ def of_persons(bound: ResolvedPlan) -> ResolvedPlan | None:
     return _plan(bound, (home,), None, tuple(term for term in terms_of(bound.plan.where) if _is_known(term, bound, frozenset({home}))))
 
 
-def grouped(known: ResolvedPlan, bound: ResolvedPlan, kept: tuple[int, ...]) -> ResolvedPlan | None:
-    """One of these questions by some axes of the asked one; None if not all of these are known where that is."""
+def grouped(known: ResolvedPlan, bound: ResolvedPlan, kept: tuple[int, ...], measures: tuple[Measure, ...] = ()) -> ResolvedPlan | None:
+    """One of these questions by some axes of the asked one, with numbers; None if not all that is named is known where that is."""
     axes = tuple(bound.axes[place] for place in kept)
-    if any(
-        is_secret_column(column, bound) or not _is_in(column, bound, frozenset(known.plan.tables))
-        for axis in axes
-        for column in _columns(axis)
-    ):
+    named = (*(column for axis in axes for column in _columns(axis)), *names_used((), measures, None))
+    if any(is_secret_column(column, bound) or not _is_in(column, bound, frozenset(known.plan.tables)) for column in named):
         return None
     groups = tuple(bound.plan.group_by[place] for place in kept)
-    used = names_used(groups, (), known.plan.where)
-    plan = known.plan.model_copy(
-        update={"group_by": groups, "differences": tuple(one for one in bound.plan.differences if one.name in used)}
-    )
+    used = names_used(groups, measures, known.plan.where)
+    differences = tuple(one for one in bound.plan.differences if one.name in used)
+    plan = known.plan.model_copy(update={"group_by": groups, "measures": measures, "differences": differences})
     return replace(known, plan=plan, axes=axes, cells=tuple(product(*(range(len(axis.categories)) for axis in axes))))
+
+
+def known_axes(bound: ResolvedPlan, kept: tuple[int, ...]) -> tuple[int, ...]:
+    """Those of some axes whose categories everybody knows."""
+    return tuple(place for place in kept if not any(is_secret_column(column, bound) for column in _columns(bound.axes[place])))
 
 
 def is_known_beside(bound: ResolvedPlan, column: str) -> bool:
@@ -105,11 +107,17 @@ def is_known_beside(bound: ResolvedPlan, column: str) -> bool:
     """
     if column and is_secret_column(column, bound):
         return False
+    return bool(column and is_of_persons(column, bound)) or asks_for_secrets(bound)
+
+
+def is_of_persons(column: str, bound: ResolvedPlan) -> bool:
+    """Whether a column is one of the table of persons."""
     home = home_of(bound)
-    return bool(column and home and _is_in(column, bound, frozenset({home}))) or _asks_for_secrets(bound)
+    return home is not None and _is_in(column, bound, frozenset({home}))
 
 
-def _asks_for_secrets(bound: ResolvedPlan) -> bool:
+def asks_for_secrets(bound: ResolvedPlan) -> bool:
+    """Whether its conditions are about more than what everybody knows."""
     plan = bound.plan
     return (
         plan.cohort is not None

@@ -61,6 +61,8 @@ CASES = (
     Case("threshold: a cell", questions=150),
     Case("descriptions", questions=300),
     Case("known values", persons=3_000),
+    Case("known rows", persons=3_000),
+    Case("known days", persons=3_000, questions=50),
     Case("known: all but one"),
     Case("known: all but a few", questions=120),
     Case("known: a group", persons=3_000),

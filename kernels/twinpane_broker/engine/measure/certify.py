@@ -55,6 +55,11 @@ def absolute_at_least(values: Values, sampled: float = 0.0) -> float:
     return max(abs(values.total), sampled)
 
 
+def furthest_at_most(values: Values, most_rows: int) -> float:
+    """A bound on how far what a person's values sum up to is from as many average ones."""
+    return most_rows * (values.high - values.low)
+
+
 def most_rows(question: Question, store: Store) -> Callable[[Cell], int]:
     """The most rows that one person can have in a cell, from the facts of the tables."""
     bound = question.bound

@@ -25,6 +25,7 @@ from .leaf_sets import LeafSets
 from .row_numbers import rows_by_sets
 from .shares import Disagreement, Shares, contributed
 from .tallies import Cell, Pairs, Values, tallies
+from .weights import weights
 
 
 def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
@@ -40,7 +41,7 @@ def measure(bound: ResolvedPlan, store: Store, runner: Runner) -> Evidence:
     if not bound.plan.measures or (single and not (bound.value_columns or bound.value_pairs)):
         cells = {cell: _of_persons(who) for cell, who in persons.cells.items()}
     else:
-        counted = rows_by_sets(question, store, sets, persons)
+        counted = None if bound.weighed else rows_by_sets(question, store, sets, persons)
         cells = _of_rows(question, store, sets, runner, persons) if counted is None else counted
     of_cohort = (
         *conditions_of_cohort(bound, persons.population, store, runner), *conditions_of_firsts(bound, persons.population, sets),
@@ -76,6 +77,7 @@ def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, p
     if ends is not None:
         set_ends(question, runner, found, ends, most)
     shares = contributed(question, runner, found, most, persons.population.max() if persons.population else 0)
+    weighed = weights(question, runner, found, persons.cells, most, persons.population.max()) if bound.weighed and found else {}
     holders = Holders(question, store, sets, runner, persons)
     spreads: list[Mapping[Cell, Spread]] = []
     for place, name in enumerate(bound.value_columns):
@@ -85,7 +87,11 @@ def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, p
         beyond = clipped(question, store, runner, name) if bound.needs_clipped(name) else {}
         bins = extremes(question, store, sets, runner, name, persons.cells, values, most) if asked else {}
         spreads.append({
-            cell: _spread(of, who[cell], most(cell), shares[cell], place, bins.get(cell), beyond.get(cell)) for cell, of in values.items()
+            cell: _spread(
+                of, who[cell], most(cell), shares[cell], place, bins.get(cell), beyond.get(cell),
+                weighed[cell].values[place] if bound.weighed else 0.0,
+            )
+            for cell, of in values.items()
         })  # fmt: skip
     pairs: list[Mapping[Cell, Pair]] = []
     for place, names in enumerate(bound.value_pairs):
@@ -100,6 +106,7 @@ def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, p
             second=second,
             spreads=tuple(spread.get(cell) for spread in spreads),
             pairs=tuple(pair.get(cell) for pair in pairs),
+            weight=weighed[cell].rows if bound.weighed else 0.0,
         )
         for cell, tally in found.items()
         for largest, second in [_most_rows(shares[cell], most(cell))]
@@ -112,8 +119,9 @@ def _most_rows(shares: Shares, most: int) -> tuple[int, int]:
 
 
 def _spread(
-    values: Values, who: PersonSet, most: int, shares: Shares, place: int, bins: Bins | None, beyond: CellEvidence | None
-) -> Spread:
+    values: Values, who: PersonSet, most: int, shares: Shares, place: int, bins: Bins | None, beyond: CellEvidence | None,
+    weight: float,
+) -> Spread:  # fmt: skip
     known = shares.exact.values[place] if shares.exact else None
     limit = largest_at_most(values, most)
     return Spread(
@@ -129,6 +137,7 @@ def _spread(
         squares=None if values.squares is None else math.fsum(values.squares),
         bins=bins,
         clipped=beyond,
+        weight=weight,
     )
 
 

@@ -4,7 +4,7 @@ There are three kinds of statement. The first passes once over the rows and adds
 of persons, for the few cells where a bound is not enough. The third lists the persons of each cell if no index knows them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from twinpane_broker.catalogue.catalogue import Column
@@ -232,6 +232,30 @@ def exact_sql(question: Question, keys: Collection[int] | None, part: Part | Non
         f"(SELECT {', '.join(per_person)} FROM ({chosen}) chosen{only} GROUP BY k, p) persons GROUP BY k"
     )
     return sql, statement.parameters
+
+
+def weights_sql(question: Question, usual: Mapping[int, Sequence[float]], part: Part | None = None) -> Sql:
+    """How far persons are from the usual. A row of the result: the key; rows; of the numbers of rows, and of each value column, the
+    largest distance of a person and the sum of all squares.
+
+    ``usual``: by key the rows of the average person, and the average value of each column. Of values, a person's distance is what they
+    sum up to beyond as many average ones.
+    """
+    statement, places = Statement(question), range(len(question.bound.value_columns))
+    double = question.dialect.double
+    inner, per_person = [f"{statement.key()} AS k", f"t0.{PERSON} AS p"], ["k", "p", "count(*) AS r"]
+    for place, reference in enumerate(question.bound.value_columns):
+        inner.append(f"{statement.value(reference)} AS v{place}")
+        per_person += [f"count(v{place}) AS c{place}", f"sum(v{place}) AS s{place}"]
+    chosen = f"SELECT {', '.join(inner)} {statement.source()}{statement.where(*([part.sql()] if part else []))}"
+    off = ["r - u", *(f"s{place} - c{place} * u{place}" for place in places)]
+    apart = [f"CAST({each} AS {double}) AS {name}" for each, name in zip(off, ["e", *(f"e{place}" for place in places)], strict=True)]
+    rows = (", ".join([str(int(key)), *(f"CAST({number!r} AS {double})" for number in of)]) for key, of in usual.items())
+    known = f"(VALUES {', '.join(f'({row})' for row in rows)}) AS usual ({', '.join(['k', 'u', *(f'u{place}' for place in places)])})"
+    persons = f"SELECT {', '.join(per_person)} FROM ({chosen}) chosen GROUP BY k, p"  # noqa: S608
+    numbered = f"SELECT persons.k AS k, r, {', '.join(apart)} FROM ({persons}) persons JOIN {known} ON usual.k = persons.k"  # noqa: S608
+    told = (f"max(abs({name})), sum({name} * {name})" for name in ("e", *(f"e{place}" for place in places)))
+    return f"SELECT k, sum(r), {', '.join(told)} FROM ({numbered}) numbered GROUP BY k", statement.parameters  # noqa: S608
 
 
 def persons_sql(
