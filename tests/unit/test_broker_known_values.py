@@ -10,6 +10,7 @@ from broker_world import CATALOGUE, World, bound_to, people, visits
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column
 from twinpane_broker.disclosure.known_values import MOST_WEIGHT
+from twinpane_broker.engine.measure import weights
 from twinpane_broker.release.release import Release
 
 PERSON = CATALOGUE.known_table("person")
@@ -177,3 +178,19 @@ def test_leverage_is_one_persons_share_of_all_squares(tmp_path: Path) -> None:
     cell = same.engine.measure(replace(bound, weighed=True)).cell(())
     assert cell.spreads[0] is not None
     assert (cell.weight, cell.spreads[0].weight) == (0, 0)
+
+
+@pytest.mark.parametrize("sample", [1, 100_000])
+def test_leverage_is_the_same_of_persons_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: int) -> None:
+    """Where rows are too many at once, a sample tells that nobody weighs much, or persons are added up in parts."""
+    made = dated(tmp_path / "site", True, lambda i: [1 + i % 9] * (1 + i % 2))
+    bound = replace(bound_to(f"select {DAYS[0]} from visit v", DATED), weighed=True)
+    whole = made.engine.measure(bound).cell(())
+    monkeypatch.setattr(weights, "ROWS_AT_ONCE", 100)
+    monkeypatch.setattr(weights, "SAMPLE_ROWS", sample)
+    again = made.engine.measure(bound).cell(())
+    assert whole.spreads[0] is not None
+    assert again.spreads[0] is not None
+    for one, other in ((whole.weight, again.weight), (whole.spreads[0].weight, again.spreads[0].weight)):
+        assert one <= other * (1 + 1e-9) < 0.02
+        assert sample > 1 or one == pytest.approx(other)
