@@ -15,19 +15,25 @@ from .review import Review
 from .routes_sign_in import CALLBACK
 from .security_middleware import SecurityMiddleware
 from .sessions import Sealed, Sessions
+from .steward import routes as steward_routes
+from .steward.desk import Desk
 
 __all__ = ["CALLBACK", "Settings", "create_app"]
 
 
-def create_app(review: Review, identity: Identity, settings: Settings) -> FastAPI:
-    """The application. ``review`` may be called from several threads; nothing else is shared with the agent."""
+def create_app(review: Review, desk: Desk, identity: Identity | None, settings: Settings) -> FastAPI:
+    """The application. ``review`` and ``desk`` may be called from several threads; nothing else is shared with the agent.
+
+    Without an ``identity`` only the site's own accounts sign in.
+    """
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(SecurityMiddleware, address=settings.address.rstrip("/"))
     app.mount("/static", StaticFiles(directory=render.HERE / "static"), name="static")
     app.state.context = Context(
-        review, identity, settings, Sessions(settings.ticks), Sealed(settings.secret, settings.ticks), render.environment()
+        review, desk, identity, settings, Sessions(settings.ticks), Sealed(settings.secret, settings.ticks), render.environment()
     )
     app.include_router(routes_sign_in.router)
     app.include_router(routes_requests.router)
+    app.include_router(steward_routes.router)
     add_error_pages(app)
     return app

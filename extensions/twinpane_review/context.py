@@ -1,5 +1,6 @@
 """What every handler of the pages works with: the review behind them, who is at the browser, and how an answer looks."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable
@@ -12,10 +13,12 @@ from fastapi import Depends, Form, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment
 
+from . import permissions
 from .identity import Identity
 from .policies import Denied
 from .review import Review
 from .sessions import Sealed, Session, Sessions
+from .steward.desk import Desk
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,9 @@ class Context:
     """One site's pages, shared by all their requests."""
 
     review: Review
-    identity: Identity
+    desk: Desk
+    identity: Identity | None
+    """The hub's sign-in; None where only the site's own accounts sign in."""
     settings: Settings
     sessions: Sessions
     sealed: Sealed
@@ -72,7 +77,9 @@ class Context:
         """A template as an answer."""
         shared: dict[str, object] = {
             "site": self.review.site, "site_title": self.settings.title or self.review.site, "user": session.user if session else "",
-            "csrf": session.csrf if session else "", "policy": self.review.policy,
+            "csrf": session.csrf if session else "", "policy": self.review.policy, "frozen": self.desk.frozen(),
+            "reviewer": session is not None and permissions.can_review_here(session.user, self.review.policy),
+            "steward": session is not None and self.desk.is_steward(session.grant), "through_hub": self.identity is not None,
         }  # fmt: skip
         return HTMLResponse(self.templates.get_template(template).render(**shared, **values), status)
 
@@ -90,7 +97,8 @@ def from_script(request: Request) -> bool:
 
 def is_local(path: str) -> bool:
     """Whether a path is one of ours to come back to; anything else could lead the browser elsewhere."""
-    return path == "/" or (path.startswith("/requests/") and len(path) == 42 and all(c in "0123456789abcdef" for c in path[10:]))
+    request = path.startswith("/requests/") and len(path) == 42 and all(c in "0123456789abcdef" for c in path[10:])
+    return request or path in ("/", "/steward")
 
 
 def context_of(request: Request) -> Context:
@@ -113,8 +121,11 @@ async def signed_in(request: Request, at: At) -> Session:
     session = at.sessions.get(token)
     if session is None:
         raise SignedOut
-    if at.sessions.stale(session):
-        if not await at.identity.stands(session.grant):
+    if not await asyncio.to_thread(at.desk.stands, session.grant):
+        at.sessions.end(token)
+        raise SignedOut
+    if not session.grant.own and at.sessions.stale(session):
+        if at.identity is None or not await at.identity.stands(session.grant):
             at.sessions.end(token)
             raise SignedOut
         at.sessions.confirm(token)

@@ -1,7 +1,5 @@
 """The browser's answer to each error of a request. Every answer has a sentence that says what to do."""
 
-from urllib.parse import quote
-
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
@@ -36,7 +34,7 @@ def on_signed_out(request: Request, _error: SignedOut) -> Response:
     if from_script(request):
         return Response(status_code=401, headers={"HX-Refresh": "true"})
     path = request.url.path if request.method == "GET" and is_local(request.url.path) else "/"
-    return context_of(request).page("sign_in.html", None, 401, next=quote(path))
+    return context_of(request).page("sign_in.html", None, 401, next=path, wrong=False)
 
 
 def on_not_found(request: Request, error: NotFound) -> Response:
@@ -47,7 +45,7 @@ def on_not_found(request: Request, error: NotFound) -> Response:
 def on_denied(request: Request, error: Denied) -> Response:
     """A rule forbids it. A person who is no reviewer here gets a page that names the reviewers."""
     at, session = context_of(request), _session(request)
-    if session and not permissions.can_review_here(session.user, at.review.policy):
+    if session and not permissions.can_review_here(session.user, at.review.policy) and not at.desk.is_steward(session.grant):
         return at.page("not_reviewer.html", session, 403)
     return _said(request, 403, "Not allowed", str(error))
 

@@ -1,8 +1,9 @@
 """Who is at the browser: sign-in through the hub (OAuth 2, authorization code with PKCE), behind a small interface.
 
-Threat: the hub says who someone is, so a hostile hub can pose as a reviewer, see what a reviewer sees, and vote in their name. The
-site's policy limits that to the names it lists, and every sign-in, view and vote is in the site's ledger. A site that does not
-trust its hub that far gives these pages a sign-in of its own: another ``Identity``.
+Threat: the hub says who someone is, so where site.toml lets reviewers sign in through it, a hostile hub can pose as a reviewer, see what
+a reviewer sees, and vote in their name. The site's policy limits that to the names it lists, less those with an account of the site, and
+every sign-in, view and vote is in the site's ledger. Where site.toml does not, only the site's own accounts sign in. Stewards never sign
+in otherwise.
 
 This does not use Authlib: it is only two requests and one SHA-256, and we would still have to interpret the hub's answers. Authlib would
 bring 220 files of OAuth and JOSE into the process that strangers reach.
@@ -37,6 +38,8 @@ class Grant:
 
     user: str
     token: str = field(repr=False)
+    own: bool = False
+    """Whether an account of the site itself signed in; the hub's word never makes one so."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from twinpane_site.db import Database
 from twinpane_site.errors import SiteError
 from twinpane_site.ledger import Ledger
 from twinpane_site.mailbox import Mailbox
+from twinpane_site.meter import Budget
 from twinpane_site.parts.part import own_end
 from twinpane_site.parts.port import BlockingPort
 from twinpane_wire.connection_limiter import Bounds
@@ -28,6 +29,7 @@ from .identity import HubIdentity
 from .pages_settings import PagesSettings
 from .review import Review
 from .security_middleware import BODY_BYTES
+from .steward.desk import Desk, Members
 
 log = logging.getLogger(__name__)
 
@@ -38,22 +40,29 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def opened(order: PagesSettings, db: Database) -> Review:
-    """The review on a connection of its own. What is decided is put in the outbox; the agent sends it."""
+def opened(order: PagesSettings, db: Database) -> tuple[Review, Desk]:
+    """Review and steward's desk on a connection of their own. What is decided is put in the outbox; the agent sends it."""
     key = keys.load(Path(order.folder) / KEYS)
     ledger, mailbox = Ledger(db, key), Mailbox(db)
 
     def post(export: Export) -> None:
         mailbox.post(export, _now())
 
-    return Review(db, ledger, key, order.site, order.policy, post, _now)
+    members = Members(order.members, Budget(order.day_bits, order.total_bits))
+    return Review(db, ledger, key, order.site, order.policy, post, _now), Desk(db, ledger, members, _now)
+
+
+def identity_of(order: PagesSettings) -> HubIdentity | None:
+    """The hub's sign-in, where the steward lets reviewers use it."""
+    if not order.hub:
+        return None
+    return HubIdentity(order.hub, order.client_id, order.client_secret, order.public_url + CALLBACK, api=order.hub_api)
 
 
 async def serve(order: PagesSettings) -> None:
     """Serve the pages until this process is ended. Raises SiteError, OSError where they cannot be served."""
     db = Database.open(Path(order.folder))
-    identity = HubIdentity(order.hub, order.client_id, order.client_secret, order.public_url + CALLBACK, api=order.hub_api)
-    app = create_app(opened(order, db), identity, Settings(order.public_url, order.title))
+    app = create_app(*opened(order, db), identity_of(order), Settings(order.public_url, order.title))
     try:
         async with serving(Guarded(app, BOUNDS, body=BODY_BYTES), order.host, order.port):
             await asyncio.Event().wait()

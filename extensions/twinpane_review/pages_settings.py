@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from twinpane_broker import Closed
+from twinpane_wire.messages import ProjectId, UserName
 
 from .model import ReviewPolicy
 
@@ -19,8 +20,12 @@ class PagesSettings(Closed):
     port: Annotated[int, Field(ge=1, le=65535)]
     public_url: str
     policy: ReviewPolicy
+    members: tuple[tuple[UserName, ProjectId], ...]
+    """Who may open sessions at the site, and in which project."""
+    day_bits: float
+    total_bits: float
     hub: str
-    """The hub's address as browsers know it."""
+    """The hub's address as browsers know it; empty: only the site's own accounts sign in."""
     hub_api: str
     """Where this machine reaches it; empty: the same."""
     client_id: str

@@ -170,9 +170,10 @@ class Review:
 
     # ------------------------------------------------------------ for a person: acting
 
-    def signed_in(self, person: str, address: str = "") -> None:
+    def signed_in(self, person: str, address: str = "", *, steward: bool = False) -> None:
         """Somebody signed in to the pages; recorded whether or not they may see anything."""
-        role = "reviewer" if permissions.can_review_here(person, self.policy) else "none"
+        roles = {"steward": steward, "reviewer": permissions.can_review_here(person, self.policy)}
+        role = " and ".join(name for name, has in roles.items() if has) or "none"
         body = {"user": person, "role": role, "address": address}
         self._store.note_visit(Evidence(LedgerEvent.signed_in, body, self._clock(), person))
 

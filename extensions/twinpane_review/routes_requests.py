@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from twinpane_wire.items import Form as ItemForm
 
-from . import pages
+from . import pages, permissions
 from .context import At, Context, Here, Posted, from_script
 from .model import Decision
 from .policies import Denied
@@ -22,7 +22,9 @@ router = APIRouter()
 
 @router.get("/")
 def queue(at: At, session: Here, n: Annotated[int, Query(alias="page", ge=1, le=10_000)] = 1) -> Response:
-    """What waits for reviewers."""
+    """What waits for reviewers; a steward who is none has a page of their own."""
+    if not permissions.can_review_here(session.user, at.review.policy) and at.desk.is_steward(session.grant):
+        return RedirectResponse("/steward", 303)
     waiting, done = at.review.queue(session.user, n)
     seen = pages.queue(session.user, at.review.policy, waiting, done, at.settings.clock())
     return at.page("queue.html", session, queue=seen, number=n, numbers=at.review.pages())

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from twinpane_site.attempt_log import AttemptLog
-from twinpane_site.config import Site
+from twinpane_site.config import ReviewAddress, Site
 from twinpane_site.db import Database
 from twinpane_site.exports import Asked, until_stored
 from twinpane_site.keys import SiteKey
@@ -75,6 +75,7 @@ class Opened:
     """The two sides of a site's review: what the agent calls, and the pages."""
 
     exports: Submissions | Unattended
+    policy: ReviewPolicy
     site: Site
     environment: Mapping[str, str]
 
@@ -83,24 +84,19 @@ class Opened:
         if isinstance(self.exports, Submissions):
             self.exports.close()
 
+    def resume(self) -> None:
+        """Carry out what was decided and could not be: after a crash, or a freeze."""
+        if isinstance(self.exports, Submissions):
+            for problem in self.exports.review.resume():
+                log.error("%s", problem)
+
     async def pages(self) -> None:
         """Keep the process of the pages alive until cancelled; waits for ever where the site has none."""
         address = self.site.config.review
-        missing = [name for name in NEEDED if not self.environment.get(name)]
-        if address is None or isinstance(self.exports, Unattended) or missing:
-            if address is not None:
-                log.warning("no review pages: %s", f"set {', '.join(missing)}" if missing else "policy.toml names no reviewers")
+        if address is None:
             await asyncio.Event().wait()
             return
-        order = PagesSettings(
-            folder=str(self.site.folder.resolve()), site=self.site.config.id, title=self.site.config.title or self.site.config.id,
-            host=address.host, port=address.port, public_url=address.public_url.rstrip("/"), policy=self.exports.review.policy,
-            hub=self.environment["TWINPANE_HUB_PUBLIC_URL"], hub_api=self.environment.get("TWINPANE_HUB_API_URL", ""),
-            client_id=self.environment["TWINPANE_REVIEW_CLIENT_ID"], client_secret=self.environment["TWINPANE_REVIEW_CLIENT_SECRET"],
-        )  # fmt: skip
-        if not stays_private(order.hub_api or order.hub):
-            log.error("no review pages: the hub is on another machine, and the site's secret goes there: give its address with https://")
-            await asyncio.Event().wait()
+        order = self._order(address)
         pause = PAUSE_S
         while True:
             began = asyncio.get_running_loop().time()
@@ -110,6 +106,31 @@ class Opened:
             log.error("the review pages ended; they are started again in %g s", pause)
             await asyncio.sleep(pause)
             pause = min(LONGEST_S, pause * 2)
+
+    def _order(self, address: ReviewAddress) -> PagesSettings:
+        meter = self.site.policy.meter
+        order = PagesSettings(
+            folder=str(self.site.folder.resolve()), site=self.site.config.id, title=self.site.config.title or self.site.config.id,
+            host=address.host, port=address.port, public_url=address.public_url.rstrip("/"), policy=self.policy,
+            members=tuple((user, project.id) for project in self.site.config.projects for user in project.members),
+            day_bits=meter.day_bits, total_bits=meter.total_bits, hub="", hub_api="", client_id="", client_secret="",
+        )  # fmt: skip
+        return order.model_copy(update=self._hub()) if address.sign_in == "hub" else order
+
+    def _hub(self) -> dict[str, str]:
+        """How reviewers sign in through the hub; nothing where that cannot be: then the site's own accounts are all that signs in."""
+        if missing := [name for name in NEEDED if not self.environment.get(name)]:
+            log.warning("nobody signs in to the review pages through the hub: set %s", ", ".join(missing))
+            return {}
+        hub, hub_api = self.environment["TWINPANE_HUB_PUBLIC_URL"], self.environment.get("TWINPANE_HUB_API_URL", "")
+        if not stays_private(hub_api or hub):
+            log.error(
+                "nobody signs in to the review pages through the hub: it is on another machine, and the site's secret goes there: give its "
+                "address with https://"
+            )
+            return {}
+        secret = {"client_id": "TWINPANE_REVIEW_CLIENT_ID", "client_secret": "TWINPANE_REVIEW_CLIENT_SECRET"}
+        return {"hub": hub, "hub_api": hub_api, **{key: self.environment[name] for key, name in secret.items()}}
 
 
 async def _run_pages(order: PagesSettings) -> None:
@@ -142,11 +163,11 @@ def open_review(
 ) -> Opened:
     """The review of a site folder, with what was decided and not carried out before a crash carried out now. Call from the main thread."""
     policy = site.policy.review
-    if not policy.reviewers:
-        return Opened(Unattended(db, ledger, send, clock), site, os.environ)
     rules = ReviewPolicy(policy.reviewers, policy.quorum, site.policy.rules.threshold, site.policy.digest())
+    if not policy.reviewers:
+        return Opened(Unattended(db, ledger, send, clock), rules, site, os.environ)
     review = Review(db, ledger, key, site.config.id, rules, send, clock)
-    for problem in review.resume():
-        log.error("%s", problem)
     limit = OpenRequestLimit(db, ledger, send, clock, policy.open_per_author)
-    return Opened(Submissions(review, limit, WorkerRunner(), attempts, clock), site, os.environ)
+    opened = Opened(Submissions(review, limit, WorkerRunner(), attempts, clock), rules, site, os.environ)
+    opened.resume()
+    return opened

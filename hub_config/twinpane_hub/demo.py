@@ -66,7 +66,7 @@ async def make_site(children: Children, layout: Layout, site: DemoSite, known: K
         words += [word for project in PROJECTS for word in ("--project", project)]
         words += [word for member in RESEARCHERS for word in ("--member", member)]
         words += [word for reviewer in REVIEWERS for word in ("--reviewer", reviewer)]
-        words += ["--review-port", str(known.ports[site.id])]
+        words += ["--review-port", str(known.ports[site.id]), "--review-sign-in", "hub"]
         await children.run(f"init-{site.id}", [*TWINPANE, *words], _environment(), here)
         say(f"{site.title}: catalogue and policy drafted")
     demo_layout.adjust_site(layout, site, known)

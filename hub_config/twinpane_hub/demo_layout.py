@@ -150,6 +150,7 @@ def adjust_site(layout: Layout, site: DemoSite, known: Known) -> None:
     document["hub"]["url"] = f"ws://127.0.0.1:{known.ports['switchboard']}"
     document["review"]["port"] = known.ports[site.id]
     document["review"]["public_url"] = review_url(known, site.id)
+    document["review"]["sign_in"] = "hub"  # one account for everything: to try it out on one machine
     catalogue = tomllib.loads((layout.site(site) / "catalogue.toml").read_text("utf-8"))
     tables = sorted(table["name"] for table in catalogue["tables"])  # a table of very few persons is not in it
     for project in document["projects"]:

@@ -29,11 +29,14 @@ def _run() -> click.Command:
 
 
 def _site() -> click.Command:
+    from twinpane_review.steward.overview_cli import command as overview
     from twinpane_site.cli import site
+    from twinpane_site.steward_cli import COMMANDS as OF_THE_STEWARD
 
     from .serve_site import serve
 
-    site.add_command(serve)
+    for command in (serve, overview, *OF_THE_STEWARD):
+        site.add_command(command)
     return site
 
 

@@ -21,6 +21,7 @@ from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.config import KEYS, Project, Site, load_site
 from twinpane_site.db import Database
 from twinpane_site.decision_sender import DecisionSender
+from twinpane_site.freeze_watch import FreezeWatch
 from twinpane_site.glass import Glass
 from twinpane_site.held import HeldStore
 from twinpane_site.inbox_quota import InboxQuota
@@ -116,22 +117,30 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
+    watch = FreezeWatch(stores.ledger)
     link = SiteLink(
-        url, site.config.id, key, token, lambda projects: agent.joined(projects), lambda message: agent.receive(message), _refused
-    )
+        url, site.config.id, key, token, lambda projects: agent.joined(projects), lambda message: agent.receive(message), _refused,
+        watch.frozen,
+    )  # fmt: skip
 
     glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, SendSlots(link.send))
     # The review stands beside the site and builds on it; only this composition knows both.
     review = open_review(site, db, stores.ledger, key, stores.attempts, glass.export, now)
-    agent = Agent(site, stores, glass, broker.ask, launcher, review.exports, key.public_hex, may_start)
+    agent = Agent(site, stores, glass, watch.asking(broker.ask), launcher, review.exports, key.public_hex, may_start)
     glass.on_spent = agent.tell_left
     agent.restore()
     decisions = DecisionSender(stores.mailbox, glass, lambda: agent.open_sessions)
     retention = Retention(site.policy.held, db, stores.ledger, stores.held, stores.mailbox, now)
+
+    async def go_on() -> None:
+        agent.unfrozen()
+        await asyncio.to_thread(review.resume)
+
     works = (
         link.run(),
         fork_server.keep(),
         agent.keep_house(),
+        watch.run(go_on),
         decisions.run(),
         retention.run(),
         *([review.pages()] if may_start is None else ()),

@@ -80,16 +80,22 @@ class Agent:
         self._capacity = KernelCapacity(site.policy.session.max_sessions)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
+        self._joined: tuple[str, ...] = ()
         self._granted = max((grant.seq for grant in stores.meter.grants()), default=0)
 
     # ------------------------------------------------------------ the link
 
     def joined(self, projects: tuple[str, ...]) -> None:
         """The link is up: publish the steward's catalogue, and send again the crossings that may have been lost."""
+        self._joined = projects
         for project in self._site.config.projects:
             if project.id in projects:
                 self._attempt(partial(self._publish, project))
         self._glass.again(sessions=self._sessions)
+
+    def unfrozen(self) -> None:
+        """Two stewards ended a freeze: publish the catalogue, and send what was stopped on its way."""
+        self.joined(self._joined)
 
     def _publish(self, project: Project) -> None:
         self._glass.catalogued(self._catalogued(project))

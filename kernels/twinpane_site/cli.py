@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -51,9 +52,16 @@ def site() -> None:
 @click.option("--hub", default="http://127.0.0.1:8000", show_default=True, help="The hub's address, as people open it in the browser.")
 @click.option("--review-port", default=8443, show_default=True, help="Port of the review pages.")
 @click.option("--review-url", default="", help="How reviewers' browsers reach the review pages.")
+@click.option(
+    "--review-sign-in",
+    type=click.Choice(["site", "hub"]),
+    default="site",
+    show_default=True,
+    help="Whose accounts reviewers sign in with: this site's own, or the hub's too. A hostile hub can then pose as a reviewer.",
+)
 def init(
     folder: Path, identity: str, data: Path, person_key: str, title: str, projects: tuple[str, ...], members: tuple[str, ...],
-    reviewers: tuple[str, ...], hub: str, review_port: int, review_url: str,
+    reviewers: tuple[str, ...], hub: str, review_port: int, review_url: str, review_sign_in: Literal["site", "hub"],
 ) -> None:  # fmt: skip
     """Scan the data and draft DIR: site.toml, catalogue.toml, policy.toml, and the site's key."""
     from pydantic import ValidationError
@@ -70,7 +78,7 @@ def init(
         raise click.UsageError(f"--project or --member: {first(error).text}") from None
     new = NewSite(
         id=identity, data=data, person_key=person_key, title=title, projects=accepted, reviewers=reviewers, hub=hub,
-        review_port=review_port, review_url=review_url,
+        review_port=review_port, review_url=review_url, review_sign_in=review_sign_in,
     )  # fmt: skip
     with plainly():
         made = make_site(folder, new, _now())

@@ -46,6 +46,8 @@ class ReviewAddress(Closed):
     host: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535)]
     public_url: Url
+    sign_in: Literal["site", "hub"] = "site"
+    """Whose accounts reviewers sign in with: the site's own, or the hub's too. Stewards sign in with the site's alone."""
 
 
 class Project(Closed):

@@ -24,6 +24,10 @@ class LedgerError(StoreError):
     """The ledger cannot be written or does not hold together: nothing may leave."""
 
 
+class Frozen(LedgerError):
+    """The steward froze the site: the ledger takes no evidence of a crossing until two stewards unfreeze it."""
+
+
 class MeterError(SiteError):
     """A spend that was not reserved, or larger than what was reserved."""
 

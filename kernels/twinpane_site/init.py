@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from twinpane_broker import Catalogue
 from twinpane_ground import atomic
@@ -39,6 +40,7 @@ class NewSite:
     review_host: str = "127.0.0.1"
     review_port: int = 8443
     review_url: str = ""
+    review_sign_in: Literal["site", "hub"] = "site"
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,8 @@ def make_site(folder: Path, new: NewSite, now: datetime) -> Made:
     review_url = new.review_url or f"http://{new.review_host}:{new.review_port}"
     site_text = site_toml(
         id=new.id, title=new.title or new.id, source=_source(folder, new.data), person_key=new.person_key.lower(), hub=new.hub,
-        host=new.review_host, port=new.review_port, public_url=review_url, projects=new.projects,
+        host=new.review_host, port=new.review_port, public_url=review_url,
+        sign_in=new.review_sign_in, projects=new.projects,
     )  # fmt: skip
     parse(site_text, SiteConfig, f"{folder / SITE_FILE} as asked for", ConfigError)
     policy_text = policy_toml(new.reviewers)

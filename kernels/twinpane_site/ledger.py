@@ -7,6 +7,9 @@ another history. Keep heads elsewhere to notice that (``twinpane site ledger ver
 
 *Evidence before effect*: ``append`` returns only when the entry is durable. Inside ``Database.transaction`` the entry and its effect
 become durable together. If it raises LedgerError, nothing may leave.
+
+*Frozen*: after a line ``frozen``, and until a line ``unfrozen``, the ledger takes no evidence of a crossing. So every process of the site
+stops with that one line, and what a crossing of tomorrow needs is stopped as well.
 """
 
 import json
@@ -14,15 +17,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from sqlite3 import Connection
+from sqlite3 import Connection, Row
 from typing import Any
 
 from twinpane_broker import canonical_json
 
 from .db import Database
-from .errors import LedgerError, StoreError
+from .errors import Frozen, LedgerError, StoreError
 from .keys import SiteKey
-from .ledger_events import LedgerEvent
+from .ledger_events import CROSSINGS, LedgerEvent
 from .ledger_head import GENESIS, HEAD_FILE, LedgerHead, chain_hash
 
 MIGRATIONS = (
@@ -37,6 +40,7 @@ MIGRATIONS = (
     CREATE TRIGGER ledger_is_never_changed BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
     CREATE TRIGGER ledger_is_never_cut BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
     """,
+    "CREATE INDEX ledger_time ON ledger (time, kind);",
 )
 
 
@@ -67,7 +71,8 @@ class Ledger:
     def append(self, kind: LedgerEvent, body: Mapping[str, object], time: datetime) -> Entry:
         """Add an entry; on return it is durable, or will be with the transaction around the call.
 
-        ``time`` must carry a zone. Raises LedgerError when the body does not fit its kind or when nothing can be written.
+        ``time`` must carry a zone. Raises LedgerError when the body does not fit its kind or when nothing can be written, and Frozen for
+        the evidence of a crossing while the site is frozen.
         """
         if fault := kind.fault(body):
             raise LedgerError(fault)
@@ -81,6 +86,8 @@ class Ledger:
         self._catch_up()
         try:
             with self._db.transaction() as connection:
+                if kind in CROSSINGS and self.frozen():
+                    raise Frozen("This site is frozen by its steward, so nothing leaves. Two stewards can unfreeze it.")
                 last = connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
                 seq, prev = (last["seq"] + 1, last["hash"]) if last else (1, GENESIS)
                 digest = chain_hash(seq, prev, stamp, kind.value, text)
@@ -103,11 +110,25 @@ class Ledger:
         row = self._db.row("SELECT seq, hash, signature FROM ledger_head")
         return LedgerHead(row["seq"], row["hash"], row["signature"]) if row else None
 
+    def frozen(self) -> bool:
+        """Whether the site is frozen: by its lines alone, so that no other record can say otherwise. Raises StoreError."""
+        row = self._db.row(
+            "SELECT kind FROM ledger WHERE seq = max(coalesce((SELECT max(seq) FROM ledger WHERE kind = ?), 0),"
+            " coalesce((SELECT max(seq) FROM ledger WHERE kind = ?), 0))",
+            (LedgerEvent.frozen.value, LedgerEvent.unfrozen.value),
+        )
+        return row is not None and row["kind"] == LedgerEvent.frozen.value
+
+    def last(self, kind: LedgerEvent) -> Entry | None:
+        """The latest entry of a kind."""
+        row = self._db.row("SELECT * FROM ledger WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind.value,))
+        return _entry(row) if row else None
+
     def entries(self, kind: LedgerEvent | None = None, after: int = 0) -> Iterator[Entry]:
         """Entries in order, of one kind or all, numbered above ``after``."""
         where, arguments = ("seq > ?", [after]) if kind is None else ("seq > ? AND kind = ?", [after, kind.value])
         for row in self._db.rows(f"SELECT * FROM ledger WHERE {where} ORDER BY seq", arguments):  # noqa: S608 - both are constants
-            yield Entry(row["seq"], row["prev"], row["time"], LedgerEvent.of(row["kind"]), json.loads(row["body"]), row["hash"])
+            yield _entry(row)
 
     def _publish(self, head: LedgerHead) -> None:
         # Entry and head are durable in the database already; the file may lag by this one, and no further (_catch_up).
@@ -153,3 +174,7 @@ class Ledger:
             raise LedgerError(f"{self._path} names entry {noted.seq}, which the ledger does not have. {remedy}")
         if head and noted.seq < head.seq:
             self._publish(head)
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(row["seq"], row["prev"], row["time"], LedgerEvent.of(row["kind"]), json.loads(row["body"]), row["hash"])

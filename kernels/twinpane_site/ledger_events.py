@@ -51,6 +51,10 @@ class LedgerEvent(Enum):
         "Crossing `export`, before it left: `items` as [name, form, SHA-256, receipt's SHA-256].",
     )  # fmt: skip
     purged = "purged", "what older_than count", "The retention rule deleted held outputs, messages, or what of messages is not code."
+    account = "account", "user what by", "An account of the site was made, given another password or other rights, or removed."
+    frozen = "frozen", "by reason?", "A steward froze the site: from this line on no crossing's line is written, so nothing leaves."
+    unfreeze = "unfreeze", "by freeze", "A steward agreed to unfreeze. `freeze`: the number of the line that froze the site."
+    unfrozen = "unfrozen", "by freeze", "The site was unfrozen. `by`: the two stewards who had agreed."
 
     required: frozenset[str]
     allowed: frozenset[str]
@@ -77,3 +81,7 @@ class LedgerEvent(Enum):
         if unknown := body.keys() - self.allowed:
             return f"a ledger entry `{self.value}` has no field {', '.join(sorted(unknown))}"
         return None
+
+
+CROSSINGS = frozenset({LedgerEvent.published, LedgerEvent.release, LedgerEvent.verdict, LedgerEvent.reveal, LedgerEvent.export})
+"""The evidence of what leaves. Every crossing but the link's own has its kind here: a frozen site's ledger takes none of them."""

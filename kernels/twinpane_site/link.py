@@ -51,11 +51,15 @@ def check_address(url: str) -> None:
 
 
 class SiteLink:
-    """One site's connection to the switchboard at ``url`` (``wss://…``, on one machine ``ws://…``). Raises ConfigError for another."""
+    """One site's connection to the switchboard at ``url`` (``wss://…``, on one machine ``ws://…``). Raises ConfigError for another.
+
+    While ``frozen``, only the link's own messages go out: acknowledgements and errors from a fixed list.
+    """
 
     def __init__(
         self, url: str, site: str, key: SiteKey, token: str,
         on_joined: Callable[[tuple[str, ...]], None], on_message: Callable[[wire.ForAgent], None], on_refused: Callable[[str], None],
+        frozen: Callable[[], bool] = lambda: False,
     ) -> None:  # fmt: skip
         check_address(url)
         self._url = f"{url.rstrip('/')}/agent"
@@ -66,7 +70,8 @@ class SiteLink:
         self._on_joined = on_joined
         self._on_message = on_message
         self._on_refused = on_refused
-        self._out: asyncio.Queue[str] | None = None
+        self._frozen = frozen
+        self._out: asyncio.Queue[tuple[bool, str]] | None = None
         self._joined: float | None = None
 
     def send(self, body: wire.Outward) -> None:
@@ -74,7 +79,7 @@ class SiteLink:
         if self._out is None:
             return
         with contextlib.suppress(asyncio.QueueFull):
-            self._out.put_nowait(wire.encode(wire.FromAgent(body=body)))
+            self._out.put_nowait((isinstance(body, wire.Link), wire.encode(wire.FromAgent(body=body))))
 
     async def run(self) -> None:
         """Stay connected until cancelled."""
@@ -148,7 +153,9 @@ class SiteLink:
         except Exception:
             log.exception("a message of the link could not be acted on")
 
-    @staticmethod
-    async def _write(socket: PacedConnection, out: "asyncio.Queue[str]") -> None:
+    async def _write(self, socket: PacedConnection, out: "asyncio.Queue[tuple[bool, str]]") -> None:
         while True:
-            await socket.send(await out.get())
+            own, text = await out.get()
+            # The last place to stop at: what is dropped here waits in the outbox, and is sent again when the site is not frozen any more.
+            if own or not self._frozen():
+                await socket.send(text)

@@ -21,6 +21,7 @@ url = {hub}
 host = {host}                  # the address they listen on
 port = {port}
 public_url = {public_url}      # how reviewers' browsers reach them
+sign_in = {sign_in}            # whose accounts reviewers sign in with: "site", or "hub" too; stewards use the site's alone
 
 # Projects that this site accepts, each with its members by their names at the hub. Whoever is not listed gets nothing.
 # `tables` narrows a project to some tables of catalogue.toml; without it, it has all. Hidden columns do not exist for any project.
@@ -86,11 +87,12 @@ days = 90                      # then they are deleted
 
 
 def site_toml(
-    *, id: str, title: str, source: str, person_key: str, hub: str, host: str, port: int, public_url: str, projects: Sequence[Project] = ()
-) -> str:
+    *, id: str, title: str, source: str, person_key: str, hub: str, host: str, port: int, public_url: str, sign_in: str = "site",
+    projects: Sequence[Project] = (),
+) -> str:  # fmt: skip
     """The text of a site.toml."""
     values: dict[str, str | int] = {"id": id, "title": title, "source": source, "person_key": person_key, "hub": hub}
-    values |= {"host": host, "port": port, "public_url": public_url}
+    values |= {"host": host, "port": port, "public_url": public_url, "sign_in": sign_in}
     text = _SITE.format(**{key: tomlkit.item(value).as_string() for key, value in values.items()})
     for project in projects:
         given = project.model_dump(mode="json", exclude_none=True)

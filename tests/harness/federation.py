@@ -28,7 +28,10 @@ def make_site(folder: Path, name: str, data: Path, *options: str) -> Path:
     """A site folder as a steward drafts it, for the project and user of the tests."""
     command = [*PYTHON, "twinpane_cli", "site", "init", str(folder), "--id", name, "--data", str(data), "--title", f"Site {name.upper()}"]
     subprocess.run(
-        [*command, "--project", PROJECT, "--member", USER, "--reviewer", "reviewer-a", "--reviewer", "reviewer-b", *options],
+        [
+            *command, "--project", PROJECT, "--member", USER, "--reviewer", "reviewer-a", "--reviewer", "reviewer-b",
+            "--review-sign-in", "hub", *options,
+        ],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     return folder

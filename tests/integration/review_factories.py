@@ -14,6 +14,8 @@ from twinpane_review.model import Decision, ReviewPolicy
 from twinpane_review.pairing import Budget, Real, paired
 from twinpane_review.review import Review
 from twinpane_review.states import State
+from twinpane_review.steward.desk import Desk, Members
+from twinpane_site.accounts import Accounts
 from twinpane_site.db import Database
 from twinpane_site.keys import SiteKey, create
 from twinpane_site.ledger import Ledger
@@ -81,6 +83,16 @@ class Site:
         """As after a restart of the agent, with another policy or the same."""
         self.policy = policy or self.policy
         self.review = Review(self.db, self.ledger, self.key, "site-a", self.policy, self.sent.append, self.clock)
+
+    @property
+    def accounts(self) -> Accounts:
+        """The site's own accounts."""
+        return Accounts(self.db, self.ledger, self.clock)
+
+    @property
+    def desk(self) -> Desk:
+        """The steward's desk, as the pages' process has it."""
+        return Desk(self.db, self.ledger, Members(((AUTHOR, "stroke"),)), self.clock)
 
     def clock(self) -> datetime:
         self.now += timedelta(seconds=1)

@@ -29,7 +29,7 @@ def served(tmp_path: Path) -> Iterator[tuple[Site, NamedIdentity, str]]:
     site, identity = make_site(tmp_path / "site"), NamedIdentity(A)
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    app = create_app(site.review, identity, Settings(address, "St. Anna Hospital", site.clock))
+    app = create_app(site.review, site.desk, identity, Settings(address, "St. Anna Hospital", site.clock))
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

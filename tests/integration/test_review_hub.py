@@ -94,7 +94,7 @@ async def test_a_reviewer_signs_in_through_the_hub_and_others_do_not(hub: tuple[
     address, pages = hub
     site = make_site(tmp_path / "site")
     identity = HubIdentity(address, "service-review-site-a", SECRET, pages + CALLBACK)
-    app = create_app(site.review, identity, Settings(pages, "Site A"))
+    app = create_app(site.review, site.desk, identity, Settings(pages, "Site A"))
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=int(pages.rsplit(":", 1)[1]), log_level="warning", lifespan="off"))
     serving = asyncio.create_task(server.serve())
     try:

@@ -148,7 +148,7 @@ def test_the_page_has_pages_and_a_form_for_many(site: Site, monkeypatch: pytest.
     """Through the browser: tick, say why, and they are handed in; without this session's form nothing is done."""
     monkeypatch.setattr(module, "PAGE", 2)
     requests = [site.submitted(author=f"author-{n}") for n in range(3)]
-    app = create_app(site.review, NamedIdentity(A), Settings(ADDRESS, "Site A", site.clock, lambda: 1000.0, b"s" * 32))
+    app = create_app(site.review, site.desk, NamedIdentity(A), Settings(ADDRESS, "Site A", site.clock, lambda: 1000.0, b"s" * 32))
     browser = TestClient(app, base_url=ADDRESS, raise_server_exceptions=False)
     browser.get("/sign-in")
     first, second = browser.get("/").text, browser.get("/?page=2").text

@@ -25,7 +25,7 @@ class Pages:
 
     def __init__(self, site: Site) -> None:
         self.site, self.identity, self.ticks = site, NamedIdentity(A), 1000.0
-        self.app = create_app(site.review, self.identity, Settings(ADDRESS, "Site A", site.clock, lambda: self.ticks, b"s" * 32))
+        self.app = create_app(site.review, site.desk, self.identity, Settings(ADDRESS, "Site A", site.clock, lambda: self.ticks, b"s" * 32))
         self.browser = self.fresh()
 
     def fresh(self) -> TestClient:
@@ -118,7 +118,7 @@ def test_cookies_are_kept_from_scripts_and_named_after_the_site(pages: Pages) ->
 
 def test_over_https_cookies_are_secure_and_tied_to_the_host(tmp_path: Path) -> None:
     site = make_site(tmp_path / "site")
-    app = create_app(site.review, NamedIdentity(A), Settings("https://review.test"))
+    app = create_app(site.review, site.desk, NamedIdentity(A), Settings("https://review.test"))
     reply = TestClient(app, base_url="https://review.test").get("/sign-in", follow_redirects=False)
     assert reply.headers["set-cookie"].startswith("__Host-twinpane-review-site-a-sign-in=")
     assert "Secure" in reply.headers["set-cookie"]

@@ -1,0 +1,89 @@
+"""What stewards see and do at the pages. Each act is checked here, whatever page or form it came from."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from twinpane_review.identity import Grant
+from twinpane_review.policies import Denied
+from twinpane_site.accounts import Accounts
+from twinpane_site.db import Database
+from twinpane_site.freeze_watch import FreezeWatch
+from twinpane_site.ledger import Ledger
+from twinpane_site.meter import Budget
+from twinpane_site.standstill import FreezeError, FreezeState, Standstill
+
+from .overview import Overview, overview
+
+
+@dataclass(frozen=True)
+class Members:
+    """Who may work with the site, as (user, project), and what each may let out."""
+
+    who: Sequence[tuple[str, str]] = ()
+    budget: Budget = field(default_factory=Budget)
+
+
+class Desk:
+    """One site's steward's desk, and the sign-in with the site's own accounts."""
+
+    def __init__(self, db: Database, ledger: Ledger, members: Members, clock: Callable[[], datetime]) -> None:
+        self._db, self._members, self._clock = db, members, clock
+        self._accounts = Accounts(db, ledger, clock)
+        self._standstill = Standstill(ledger, self._accounts.stewards, clock)
+        self._watch = FreezeWatch(ledger)
+
+    # ------------------------------------------------------------ who is there
+
+    def prove(self, name: str, password: str) -> Grant | None:
+        """A sign-in with an account of the site; None where name and password are not one's."""
+        account = self._accounts.proved(name, password)
+        return None if account is None else Grant(account.name, str(account.changed), own=True)
+
+    def stands(self, grant: Grant) -> bool:
+        """Whether a sign-in still counts: the account as it was then, or, of the hub's, a name that the site has no account of."""
+        account = self._accounts.get(grant.user)
+        if account is None:
+            return not grant.own
+        return grant.own and str(account.changed) == grant.token
+
+    def is_steward(self, grant: Grant) -> bool:
+        """Whether somebody is a steward: signed in with an account of the site that is one, now."""
+        account = self._accounts.get(grant.user) if grant.own else None
+        return account is not None and account.steward and str(account.changed) == grant.token
+
+    def check_is_steward(self, grant: Grant) -> None:
+        """Raises Denied for everybody else."""
+        if not self.is_steward(grant):
+            raise Denied("Only the stewards of this site, signed in with its own accounts, can use this page.")
+
+    # ------------------------------------------------------------ seeing
+
+    def frozen(self) -> bool:
+        """Whether the site is frozen; so it counts while nobody can tell."""
+        return self._watch.frozen()
+
+    def overview(self, grant: Grant) -> Overview:
+        """What the site does. Raises Denied."""
+        self.check_is_steward(grant)
+        return overview(self._db, self._standstill, self._members.who, self._members.budget, self._clock())
+
+    def stewards(self, grant: Grant) -> frozenset[str]:
+        """The stewards' names. Raises Denied."""
+        self.check_is_steward(grant)
+        return self._accounts.stewards()
+
+    # ------------------------------------------------------------ acting
+
+    def freeze(self, grant: Grant, reason: str = "") -> FreezeState:
+        """Stop everything that leaves. Raises Denied."""
+        self.check_is_steward(grant)
+        return self._standstill.freeze(grant.user, reason.strip())
+
+    def unfreeze(self, grant: Grant, entry: int) -> FreezeState:
+        """Agree to end the freeze of that entry; the second steward's word ends it. Raises Denied."""
+        self.check_is_steward(grant)
+        try:
+            return self._standstill.agree(grant.user, entry)
+        except FreezeError as error:
+            raise Denied(str(error)) from None

@@ -1,0 +1,36 @@
+"""The steward's pages. A test tries every route of the router as everybody who is no steward."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form
+from fastapi.responses import RedirectResponse, Response
+
+from twinpane_review.context import At, Here, Posted
+
+from .overview import DOING, LEAVING
+
+HOME = "/steward"
+
+router = APIRouter(prefix=HOME)
+
+
+@router.get("")
+def home(at: At, session: Here) -> Response:
+    """The overview, with the switch."""
+    grant = session.grant
+    seen, stewards = at.desk.overview(grant), at.desk.stewards(grant)
+    return at.page("steward.html", session, seen=seen, stewards=stewards, leaving=LEAVING, doing={kind.name: kind for kind in DOING})
+
+
+@router.post("/freeze")
+def freeze(at: At, session: Posted, reason: Annotated[str, Form(max_length=500)] = "") -> Response:
+    """Stop everything."""
+    at.desk.freeze(session.grant, reason)
+    return RedirectResponse(HOME, 303)
+
+
+@router.post("/unfreeze")
+def unfreeze(at: At, session: Posted, entry: Annotated[int, Form(ge=1, le=2**53)]) -> Response:
+    """Agree to go on; ``entry``: the freeze that the page showed."""
+    at.desk.unfreeze(session.grant, entry)
+    return RedirectResponse(HOME, 303)

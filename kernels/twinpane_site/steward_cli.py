@@ -1,0 +1,120 @@
+"""``twinpane site freeze``, ``unfreeze`` and ``account``: the steward's commands beside a running agent, or without one."""
+
+import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from .accounts import Accounts
+from .cli import FOLDER, plainly
+from .config import KEYS, load_config
+from .db import Database
+from .keys import load
+from .ledger import Ledger
+from .standstill import FreezeError, Standstill
+
+BY = click.option("--by", default=None, help="Who does it, for the ledger; default: your login name.")
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A site folder as these commands use it."""
+
+    db: Database
+    ledger: Ledger
+    accounts: Accounts
+    standstill: Standstill
+
+
+@contextmanager
+def desk(folder: Path, clock: Callable[[], datetime] = _now) -> Iterator[Desk]:
+    """Open a site folder. What stops a command is said as one message."""
+    with plainly():
+        load_config(folder)
+        key = load(folder / KEYS)
+        db = Database.open(folder)
+        try:
+            ledger = Ledger(db, key)
+            accounts = Accounts(db, ledger, clock)
+            yield Desk(db, ledger, accounts, Standstill(ledger, accounts.stewards, clock))
+        finally:
+            db.close()
+
+
+@click.command()
+@FOLDER
+@click.option("--reason", default="", help="Why, for the ledger.")
+@BY
+def freeze(folder: Path, reason: str, by: str | None) -> None:
+    """Stop everything that leaves the site, at once."""
+    with desk(folder) as at:
+        state = at.standstill.freeze(by or getpass.getuser(), reason)
+        stewards = len(at.accounts.stewards())
+    click.echo(f"Frozen (ledger {state.entry}): nothing leaves. Two stewards together can unfreeze the site.")
+    if stewards < 2:
+        click.echo(f"It has {stewards} of them. Make accounts with `twinpane site account add {folder} NAME --steward`.")
+
+
+@click.command()
+@FOLDER
+@click.option("--as", "name", required=True, help="Your account at this site; you are asked for its password.")
+def unfreeze(folder: Path, name: str) -> None:
+    """Agree to unfreeze the site; with the second steward's word it goes on."""
+    with desk(folder) as at:
+        state = at.standstill.state()
+        if not state.frozen:
+            raise FreezeError("The site is not frozen.")
+        account = at.accounts.proved(name, click.prompt(f"Password of {name}", hide_input=True))
+        if account is None:
+            raise FreezeError("Wrong name or password. Nothing was changed.")
+        state = at.standstill.agree(account.name, state.entry)
+    click.echo("Unfrozen: what waited leaves now." if not state.frozen else "You have agreed. One more steward has to.")
+
+
+@click.group()
+def account() -> None:
+    """The site's own accounts, for its pages."""
+
+
+@account.command("add")
+@FOLDER
+@click.argument("name")
+@click.option("--steward", is_flag=True, help="May see the steward's pages, freeze, and agree to unfreeze.")
+@BY
+def add(folder: Path, name: str, steward: bool, by: str | None) -> None:
+    """Make an account, or give one another password and these rights."""
+    with desk(folder) as at:
+        password = at.accounts.put(name, steward, by or getpass.getuser())
+    click.echo(f"{name.lower()} is {'a steward' if steward else 'no steward'}. The password, shown this once: {password}")
+
+
+@account.command("remove")
+@FOLDER
+@click.argument("name")
+@BY
+def remove(folder: Path, name: str, by: str | None) -> None:
+    """Remove an account: whoever is signed in with it is out at once."""
+    with desk(folder) as at:
+        at.accounts.remove(name, by or getpass.getuser())
+    click.echo(f"{name.lower()} is removed.")
+
+
+@account.command("list")
+@FOLDER
+def show(folder: Path) -> None:
+    """List the accounts."""
+    with desk(folder) as at:
+        for one in at.accounts.all():
+            click.echo(f"{one.name}{'  steward' if one.steward else ''}")
+
+
+COMMANDS: tuple[click.Command, ...] = (freeze, unfreeze, account)
+"""What they add to ``twinpane site``."""

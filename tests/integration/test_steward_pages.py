@@ -1,0 +1,349 @@
+"""The steward's pages: who gets in, by which sign-in alone, what they show, and that a freeze is one act and its end takes two people."""
+
+import re
+from collections.abc import Callable
+from html import unescape
+from pathlib import Path
+
+import pytest
+from review_factories import AUTHOR, A, B, make_site, stream
+from review_pages import NamedIdentity
+from starlette.testclient import TestClient
+
+from twinpane_review.app import Settings, create_app
+from twinpane_review.model import ReviewPolicy
+from twinpane_review.states import State
+from twinpane_review.steward import routes
+from twinpane_site.ledger_events import LedgerEvent
+
+ADDRESS = "http://review.site-a.test"
+STEWARD, SECOND, OWN = "sten", "stina", "clerk"
+
+
+class Pages:
+    """A site's pages, with accounts of its own, and a hub that says what the test says."""
+
+    def __init__(self, folder: Path, policy: ReviewPolicy | None = None, hub: bool = True) -> None:
+        self.site = make_site(folder, *([policy] if policy else []))
+        self.passwords = {
+            name: self.site.accounts.put(name, steward, "root") for name, steward in ((STEWARD, True), (SECOND, True), (OWN, False))
+        }
+        self.identity = NamedIdentity(A)
+        settings = Settings(ADDRESS, "Site A", self.site.clock, lambda: 1000.0, b"s" * 32)
+        self.app = create_app(self.site.review, self.site.desk, self.identity if hub else None, settings)
+
+    def browser(self) -> TestClient:
+        return TestClient(self.app, base_url=ADDRESS, raise_server_exceptions=False, headers={"origin": ADDRESS})
+
+    def own(self, name: str, password: str | None = None, **more: str) -> TestClient:
+        """A browser that signed in with an account of the site."""
+        browser = self.browser()
+        given = {"name": name, "password": self.passwords[name] if password is None else password, **more}
+        self.reply = browser.post("/sign-in", data=given, follow_redirects=False)
+        return browser
+
+    def through_hub(self, name: str) -> TestClient:
+        """A browser that the hub sent back as this person."""
+        browser, self.identity.user = self.browser(), name
+        self.reply = browser.get("/sign-in")
+        return browser
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> Pages:
+    return Pages(tmp_path / "site")
+
+
+def csrf(browser: TestClient) -> str:
+    found = re.search(r'name="csrf" value="([^"]+)"', browser.get("/steward").text)
+    return found[1] if found else "none"
+
+
+def post(browser: TestClient, path: str, **form: object) -> int:
+    return browser.post(path, data={"csrf": csrf(browser), **form}, follow_redirects=False).status_code
+
+
+def words(html: str) -> str:
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
+
+
+# ---------------------------------------------------------------- route × role
+
+ROUTES = sorted((method, route.path) for route in routes.router.routes for method in route.methods)
+FORMS = {"/steward/freeze": {"reason": "x"}, "/steward/unfreeze": {"entry": 1}}
+
+
+def removed(pages: Pages) -> TestClient:
+    browser = pages.own(STEWARD)
+    pages.site.accounts.remove(STEWARD, "root")
+    return browser
+
+
+def demoted(pages: Pages) -> TestClient:
+    browser = pages.own(STEWARD)
+    pages.site.accounts.put(STEWARD, False, "root")
+    return browser
+
+
+ROLES: dict[str, tuple[int, Callable[[Pages], TestClient]]] = {
+    "nobody": (401, lambda pages: pages.browser()),
+    "a reviewer of the hub's": (403, lambda pages: pages.through_hub(A)),
+    "a stranger of the hub's": (403, lambda pages: pages.through_hub("mallory")),
+    "a steward's name of the hub's": (401, lambda pages: pages.through_hub(STEWARD)),
+    "a steward's name in capitals": (401, lambda pages: pages.through_hub(STEWARD.upper())),
+    "an account that is no steward": (403, lambda pages: pages.own(OWN)),
+    "a steward with a wrong password": (401, lambda pages: pages.own(STEWARD, "x")),
+    "a steward with another's password": (401, lambda pages: pages.own(STEWARD, pages.passwords[SECOND])),
+    "a removed steward": (401, removed),
+    "a steward who is none any more": (401, demoted),
+}
+
+
+def test_the_table_has_every_route() -> None:
+    assert ROUTES == [("GET", "/steward"), ("POST", "/steward/freeze"), ("POST", "/steward/unfreeze")]
+    assert {path for method, path in ROUTES if method == "POST"} == set(FORMS)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda value: value)
+def test_only_a_steward_of_the_site_itself_gets_in(pages: Pages, method: str, path: str, role: str) -> None:
+    """Default deny: whatever the hub says, and whoever held the role before. Nothing is shown, and nothing is done."""
+    status, browser_of = ROLES[role]
+    browser = browser_of(pages)
+    found = re.search(r'name="csrf" value="([^"]+)"', browser.get("/").text)
+    form = {"csrf": found[1] if found else "", **FORMS.get(path, {})}
+    reply = browser.get(path) if method == "GET" else browser.post(path, data=form, follow_redirects=False)
+    # A form needs a token of the session's own page first: without one it is refused as such.
+    assert reply.status_code == status, reply.text
+    assert "What left" not in reply.text
+    assert "Freeze everything" not in reply.text
+    assert not {LedgerEvent.frozen, LedgerEvent.unfreeze} & {entry.kind for entry in pages.site.ledger.entries()}
+
+
+@pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda value: value)
+def test_a_steward_gets_in(pages: Pages, method: str, path: str) -> None:
+    browser = pages.own(STEWARD)
+    if path == "/steward/unfreeze":
+        pages.site.desk.freeze(pages.site.desk.prove(STEWARD, pages.passwords[STEWARD]))
+    entry = {"entry": pages.site.ledger.last(LedgerEvent.frozen).seq} if path == "/steward/unfreeze" else {}
+    assert (browser.get(path).status_code if method == "GET" else post(browser, path, **{**FORMS[path], **entry})) in (200, 303)
+
+
+@pytest.mark.parametrize(("method", "path"), [route for route in ROUTES if route[0] == "POST"], ids=lambda value: value)
+@pytest.mark.parametrize("forged", ["no token", "another's token", "another origin"])
+def test_no_other_page_freezes_or_unfreezes(pages: Pages, method: str, path: str, forged: str) -> None:
+    browser, other = pages.own(STEWARD), pages.own(SECOND)
+    token = {"no token": "", "another's token": csrf(other), "another origin": csrf(browser)}[forged]
+    headers = {"origin": "http://evil.test"} if forged == "another origin" else {}
+    reply = browser.post(path, data={"csrf": token, **FORMS[path]}, headers=headers)
+    assert reply.status_code in (400, 403)
+    assert not pages.site.ledger.frozen()
+
+
+# ---------------------------------------------------------------- sign-in with the site's own accounts
+
+
+def test_a_hub_cannot_sign_in_who_has_an_account_of_the_site(pages: Pages) -> None:
+    """A hostile hub that poses as a reviewer with an account here gets nothing, and the name's own session goes on."""
+    pages.site.accounts.put(A, False, "root")
+    browser = pages.through_hub(A)
+    assert pages.reply.status_code == 403
+    assert browser.get("/").status_code == 401
+
+
+def test_an_account_made_later_ends_the_hubs_session(pages: Pages) -> None:
+    browser = pages.through_hub(A)
+    assert browser.get("/").status_code == 200
+    pages.site.accounts.put(A, False, "root")
+    assert browser.get("/").status_code == 401
+
+
+def test_a_hub_that_is_not_trusted_signs_nobody_in(tmp_path: Path) -> None:
+    """With `sign_in = "site"` a hostile hub is neither steward nor reviewer; reviewers sign in with the site's accounts."""
+    pages = Pages(tmp_path / "site", hub=False)
+    request = pages.site.submitted([stream("secret rows\n")])
+    for path in ("/sign-in", "/oauth_callback?state=x&code=y"):
+        assert pages.browser().get(path).status_code == 403
+    assert "through the hub" not in pages.browser().get("/").text
+    browser = pages.own(A, pages.site.accounts.put(A, False, "root"))
+    assert "secret rows" in browser.get(f"/requests/{request}").text
+
+
+def test_a_new_password_ends_the_sessions_of_the_old_one(pages: Pages) -> None:
+    browser = pages.own(STEWARD)
+    assert browser.get("/steward").status_code == 200
+    pages.site.accounts.put(STEWARD, True, "root")
+    assert browser.get("/steward").status_code == 401
+
+
+def test_a_wrong_password_says_so_and_signs_nobody_in(pages: Pages) -> None:
+    """The same words for a name that exists and one that does not."""
+    said = []
+    for name in (STEWARD, "nobody"):
+        browser = pages.own(name, "wrong")
+        assert pages.reply.status_code == 403
+        assert browser.get("/").status_code == 401
+        said.append(words(pages.reply.text))
+    assert said[0] == said[1]
+    assert list(pages.site.ledger.entries(LedgerEvent.signed_in)) == []
+
+
+@pytest.mark.parametrize("to", ["//evil.test", "https://evil.test/", "/steward/../x", "\\\\evil.test"])
+def test_a_sign_in_leads_nowhere_else(pages: Pages, to: str) -> None:
+    pages.own(STEWARD, next=to)
+    assert (pages.reply.status_code, pages.reply.headers["location"]) == (303, "/")
+
+
+def test_a_sign_in_form_of_another_page_signs_nobody_in(pages: Pages) -> None:
+    reply = pages.browser().post("/sign-in", data={"name": OWN, "password": pages.passwords[OWN]}, headers={"origin": "http://evil.test"})
+    assert reply.status_code == 400
+
+
+def test_sign_ins_are_recorded_with_the_role(pages: Pages) -> None:
+    pages.own(STEWARD)
+    pages.own(OWN)
+    pages.own(A, pages.site.accounts.put(A, True, "root"))
+    roles = [(entry.body["user"], entry.body["role"]) for entry in pages.site.ledger.entries(LedgerEvent.signed_in)]
+    assert roles == [(STEWARD, "steward"), (OWN, "none"), (A, "steward and reviewer")]
+
+
+def test_a_steward_is_no_reviewer_by_that(pages: Pages) -> None:
+    """The role opens the steward's page, and no request: what items hold is for reviewers."""
+    request = pages.site.submitted([stream("secret rows\n")])
+    browser = pages.own(STEWARD)
+    assert browser.get("/", follow_redirects=False).headers["location"] == "/steward"
+    reply = browser.get(f"/requests/{request}")
+    assert reply.status_code == 403
+    assert "secret rows" not in reply.text + browser.get("/steward").text
+
+
+# ---------------------------------------------------------------- what the page shows
+
+
+def test_the_overview_shows_who_did_what_and_what_is_left(pages: Pages) -> None:
+    """Counts, names, requests and bits; no value, no item, no row."""
+    site = pages.site
+    site.submitted([stream("secret rows\n")], purpose="figure 3 <b>now</b>")
+    yesterday = site.now.replace(year=2025)
+    reveal = {"session": "5" * 32, "cell": 1, "call": 1, "user": AUTHOR, "project": "stroke", "name": "AUC", "digits": 3, "value": 0.8125}
+    for at in (yesterday, site.now, site.now):
+        site.ledger.append(LedgerEvent.reveal, {**reveal, "tick": 1, "bits": 20.0}, at)
+    text = words(pages.own(STEWARD).get("/steward").text)
+    assert "Revealed numbers 2 3" in text
+    assert f"{AUTHOR} stroke 0 0 0 2 1 0" in text
+    assert "figure 3 <b>now</b> researcher stroke" in text
+    assert f"{AUTHOR} stroke 1,024.0 16,384.0" in text
+    assert "0.8125" not in text
+    assert "secret" not in text
+
+
+def test_what_is_written_by_others_is_escaped(pages: Pages) -> None:
+    """A purpose, a reason and a name are text, whatever they hold; invisible characters are shown."""
+    pages.site.submitted(purpose="<script>alert(1)</script>\u202efdp")
+    browser = pages.own(STEWARD)
+    post(browser, "/steward/freeze", reason='"><script>alert(2)</script>')
+    html = browser.get("/steward").text
+    assert "<script>alert" not in html
+    assert "\u202e" not in html
+
+
+def test_an_empty_site_shows_an_empty_page(tmp_path: Path) -> None:
+    pages = Pages(tmp_path / "site", ReviewPolicy((), 2))
+    text = words(pages.own(STEWARD).get("/steward").text)
+    for sentence in ("Nobody today.", "No request waits.", "No session is open.", "Not frozen"):
+        assert sentence in text
+
+
+# ---------------------------------------------------------------- the switch
+
+
+def entry_of(browser: TestClient) -> str:
+    found = re.search(r'name="entry" value="(\d+)"', browser.get("/steward").text)
+    return found[1] if found else "0"
+
+
+def test_one_click_freezes_and_two_people_unfreeze(pages: Pages) -> None:
+    """The steward who froze may be one of the two; each sees what the other did."""
+    first, second = pages.own(STEWARD), pages.own(SECOND)
+    assert post(first, "/steward/freeze", reason="a leak?") == 303
+    assert pages.site.ledger.frozen()
+    assert "Frozen: nothing leaves" in second.get("/steward").text
+    assert post(first, "/steward/unfreeze", entry=entry_of(second)) == 303
+    assert pages.site.ledger.frozen()
+    assert "You have agreed" in first.get("/steward").text
+    assert post(second, "/steward/unfreeze", entry=entry_of(second)) == 303
+    assert not pages.site.ledger.frozen()
+    kinds = [entry.kind.value for entry in pages.site.ledger.entries() if "fr" in entry.kind.value]
+    assert kinds == ["frozen", "unfreeze", "unfreeze", "unfrozen"]
+
+
+@pytest.mark.parametrize("again", [STEWARD, STEWARD.upper(), f" {STEWARD} "])
+def test_one_person_with_two_sessions_does_not_unfreeze(pages: Pages, again: str) -> None:
+    """A second browser, or the name in other letters, is the same person; a name with blanks is nobody's."""
+    first = pages.own(STEWARD)
+    post(first, "/steward/freeze")
+    entry = entry_of(first)
+    post(first, "/steward/unfreeze", entry=entry)
+    other = pages.own(again, pages.passwords[STEWARD])
+    post(other, "/steward/unfreeze", entry=entry)
+    post(first, "/steward/unfreeze", entry=entry)
+    assert pages.site.ledger.frozen()
+
+
+def test_a_form_of_an_earlier_freeze_is_refused(pages: Pages) -> None:
+    first, second = pages.own(STEWARD), pages.own(SECOND)
+    post(first, "/steward/freeze")
+    old = entry_of(first)
+    post(first, "/steward/unfreeze", entry=old)
+    post(second, "/steward/freeze")
+    assert post(second, "/steward/unfreeze", entry=old) == 403
+    assert pages.site.ledger.frozen()
+
+
+@pytest.mark.parametrize("entry", ["", "x", "0", "-1", "1e3", "9" * 40, "1.5"])
+def test_a_form_that_is_none_of_ours_is_refused(pages: Pages, entry: str) -> None:
+    browser = pages.own(STEWARD)
+    post(browser, "/steward/freeze")
+    assert post(browser, "/steward/unfreeze", entry=entry) == 422
+
+
+def test_an_overlong_reason_freezes_nothing_and_says_so(pages: Pages) -> None:
+    assert post(pages.own(STEWARD), "/steward/freeze", reason="x" * 501) == 422
+
+
+def test_a_lone_steward_is_told_that_two_are_needed(pages: Pages) -> None:
+    pages.site.accounts.remove(SECOND, "root")
+    browser = pages.own(STEWARD)
+    post(browser, "/steward/freeze")
+    assert "twinpane site account add" in browser.get("/steward").text
+
+
+# ---------------------------------------------------------------- reviewers meanwhile
+
+
+def test_no_decision_of_reviewers_leaves_a_frozen_site(pages: Pages) -> None:
+    """Reviewers go on deciding. The decision is kept, nothing is sent, and after the freeze it is carried out."""
+    site, browser = pages.site, pages.own(STEWARD)
+    request = site.submitted()
+    site.reviewed(request, A)
+    post(browser, "/steward/freeze")
+    assert site.reviewed(request, B) is State.decided
+    assert (site.sent, site.kinds().count("export")) == ([], 0)
+    reviewer = pages.through_hub(A)
+    assert "This site is frozen by its steward." in reviewer.get(f"/requests/{request}").text
+    token = re.search(r'name="csrf" value="([^"]+)"', reviewer.get("/").text)
+    assert token
+    reply = reviewer.post(f"/requests/{request}/retry", data={"csrf": token[1]}, follow_redirects=False)
+    assert reply.status_code == 503
+    assert "frozen by its steward" in reply.text
+    assert site.sent == []
+    entry = entry_of(browser)
+    post(browser, "/steward/unfreeze", entry=entry)
+    post(pages.own(SECOND), "/steward/unfreeze", entry=entry)
+    assert site.review.resume() == []
+    assert [export.request for export in site.sent] == [request]
+
+
+def test_a_request_is_taken_in_while_frozen(pages: Pages) -> None:
+    post(pages.own(STEWARD), "/steward/freeze")
+    assert pages.site.state(pages.site.submitted()) is State.waiting

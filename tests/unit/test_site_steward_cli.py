@@ -1,0 +1,108 @@
+"""``twinpane site freeze``, ``unfreeze``, ``account`` and ``overview`` as a steward types them."""
+
+import re
+import shutil
+
+import duckdb
+import pytest
+from click.testing import CliRunner
+
+from twinpane_cli.command import main
+from twinpane_site import keys, ledger_verification
+from twinpane_site.db import Database
+from twinpane_site.ledger import Ledger
+from twinpane_site.ledger_events import LedgerEvent
+
+
+def run(*arguments, typed=None):
+    return CliRunner().invoke(main, ["site", *(str(argument) for argument in arguments)], input=typed, catch_exceptions=False)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    data = tmp_path_factory.mktemp("data")
+    duckdb.execute(f"COPY (SELECT i AS person_id, i % 2 AS sex FROM range(300) t(i)) TO '{data}/person.parquet' (FORMAT parquet)")
+    folder = tmp_path_factory.mktemp("site") / "north"
+    assert run("init", folder, "--id", "north", "--data", data, "--project", "heart", "--member", "ana").exit_code == 0
+    return folder
+
+
+@pytest.fixture
+def folder(model, tmp_path):
+    shutil.copytree(model, tmp_path / "north")
+    return tmp_path / "north"
+
+
+def account(folder, name, *options):
+    done = run("account", "add", folder, name, *options, "--by", "root")
+    assert done.exit_code == 0, done.output
+    return re.search(r"([a-z2-9]{4}-){6}[a-z2-9]{4}", done.output)[0]
+
+
+def ledger(folder):
+    db = Database.open(folder)
+    try:
+        return [(entry.kind.value, dict(entry.body)) for entry in Ledger(db, keys.load(folder / "keys")).entries()]
+    finally:
+        db.close()
+
+
+def test_one_command_freezes_and_two_people_unfreeze(folder):
+    ada, bo = account(folder, "ada", "--steward"), account(folder, "Bo", "--steward")
+    frozen = run("freeze", folder, "--reason", "a leak?", "--by", "ada")
+    assert frozen.exit_code == 0
+    assert "nothing leaves" in frozen.output
+    assert "FROZEN      by ada" in run("overview", folder).output
+    assert "One more steward" in run("unfreeze", folder, "--as", "ada", typed=f"{ada}\n").output
+    assert "One more steward" in run("unfreeze", folder, "--as", "ADA", typed=f"{ada}\n").output
+    assert "Unfrozen" in run("unfreeze", folder, "--as", "BO", typed=f"{bo}\n").output
+    assert "frozen      no" in run("overview", folder).output
+    said = [line for line in ledger(folder) if line[0] in ("frozen", "unfreeze", "unfrozen")]
+    assert [kind for kind, _ in said] == ["frozen", "unfreeze", "unfreeze", "unfrozen"]
+    assert said[0][1] == {"by": "ada", "reason": "a leak?"}
+    assert said[-1][1]["by"] == ["ada", "bo"]
+    assert ledger_verification.verify(folder).ok
+
+
+@pytest.mark.parametrize(("name", "whose"), [("ada", "clerk"), ("clerk", "clerk"), ("nobody", "ada"), ("ada", None)])
+def test_only_a_steward_with_their_password_unfreezes(folder, name, whose):
+    """Exit status 1, and nothing is written."""
+    words = {"ada": account(folder, "ada", "--steward"), "clerk": account(folder, "clerk"), None: "guess"}
+    run("freeze", folder)
+    done = run("unfreeze", folder, "--as", name, typed=f"{words[whose]}\n")
+    assert done.exit_code == 1
+    assert not any(kind == "unfreeze" for kind, _ in ledger(folder))
+
+
+def test_what_is_not_frozen_cannot_be_unfrozen(folder):
+    done = run("unfreeze", folder, "--as", "ada", typed="x\n")
+    assert (done.exit_code, "is not frozen" in done.output) == (1, True)
+
+
+def test_too_few_stewards_are_named_when_they_matter(folder):
+    assert "It has 0 of them" in run("freeze", folder).output
+
+
+def test_accounts_are_listed_changed_and_removed(folder):
+    first = account(folder, "Ada", "--steward")
+    assert run("account", "list", folder).output == "ada  steward\n"
+    assert account(folder, "ada") != first
+    assert run("account", "list", folder).output == "ada\n"
+    assert run("account", "remove", folder, "ADA").exit_code == 0
+    assert run("account", "list", folder).output == ""
+    assert run("account", "remove", folder, "ada").exit_code == 1
+
+
+@pytest.mark.parametrize("command", [("freeze",), ("unfreeze", "--as", "x"), ("account", "list"), ("overview",)])
+def test_a_folder_that_is_no_site_is_named_and_not_made(tmp_path, command):
+    done = run(*command, tmp_path / "none", typed="x\n") if command[0] != "account" else run(*command, tmp_path / "none")
+    assert done.exit_code == 1
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_overview_counts_what_left(folder):
+    """Today and ever, by kind; bits of each member; no site has to run."""
+    output = run("overview", folder).output
+    assert "Revealed numbers: 0 today, 0 ever" in output
+    assert "ana in heart: 1,024.0 left today, 16,384.0 in all" in output
+    assert LedgerEvent.created.value not in output
