@@ -15,7 +15,7 @@ from .review import Review
 from .routes_sign_in import CALLBACK
 from .security_middleware import SecurityMiddleware
 from .sessions import Sealed, Sessions
-from .steward import routes as steward_routes
+from .steward import routes, routes_ledger
 from .steward.desk import Desk
 
 __all__ = ["CALLBACK", "Settings", "create_app"]
@@ -34,6 +34,7 @@ def create_app(review: Review, desk: Desk, identity: Identity | None, settings: 
     )
     app.include_router(routes_sign_in.router)
     app.include_router(routes_requests.router)
-    app.include_router(steward_routes.router)
+    app.include_router(routes.router)
+    app.include_router(routes_ledger.router)
     add_error_pages(app)
     return app

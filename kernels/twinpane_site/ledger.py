@@ -40,7 +40,16 @@ MIGRATIONS = (
     CREATE TRIGGER ledger_is_never_changed BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
     CREATE TRIGGER ledger_is_never_cut BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
     """,
-    "CREATE INDEX ledger_time ON ledger (time, kind);",
+    """
+    CREATE INDEX ledger_time ON ledger (time, kind);
+    CREATE TABLE ledger_names (seq INTEGER PRIMARY KEY REFERENCES ledger (seq), who TEXT NOT NULL, project TEXT NOT NULL) STRICT;
+    INSERT INTO ledger_names SELECT * FROM (
+        SELECT seq, coalesce(json_extract(body, '$.user'), json_extract(body, '$.by'), '') AS who,
+        coalesce(json_extract(body, '$.project'), '') AS project FROM ledger
+    ) WHERE who <> '' OR project <> '';
+    CREATE INDEX ledger_who ON ledger_names (who, project, seq);
+    CREATE INDEX ledger_project ON ledger_names (project, seq);
+    """,
 )
 
 
@@ -93,6 +102,9 @@ class Ledger:
                 digest = chain_hash(seq, prev, stamp, kind.value, text)
                 head = LedgerHead.sign(self._key, seq, digest)
                 connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?)", (seq, prev, stamp, kind.value, text, digest))
+                names = who(body), str(body.get("project", ""))
+                if any(names):  # by which people search; the line alone is evidence
+                    connection.execute("INSERT INTO ledger_names VALUES (?, ?, ?)", (seq, *names))
                 connection.execute("INSERT OR REPLACE INTO ledger_head VALUES (1, ?, ?, ?)", (seq, digest, head.signature))
                 self._db.after_commit(lambda: self._publish(head))
         except LedgerError:
@@ -122,13 +134,13 @@ class Ledger:
     def last(self, kind: LedgerEvent) -> Entry | None:
         """The latest entry of a kind."""
         row = self._db.row("SELECT * FROM ledger WHERE kind = ? ORDER BY seq DESC LIMIT 1", (kind.value,))
-        return _entry(row) if row else None
+        return entry_of(row) if row else None
 
-    def entries(self, kind: LedgerEvent | None = None, after: int = 0) -> Iterator[Entry]:
-        """Entries in order, of one kind or all, numbered above ``after``."""
+    def entries(self, kind: LedgerEvent | None = None, after: int = 0, most: int = -1) -> Iterator[Entry]:
+        """Entries in order, of one kind or all, numbered above ``after``; ``most`` of them, or all."""
         where, arguments = ("seq > ?", [after]) if kind is None else ("seq > ? AND kind = ?", [after, kind.value])
-        for row in self._db.rows(f"SELECT * FROM ledger WHERE {where} ORDER BY seq", arguments):  # noqa: S608 - both are constants
-            yield _entry(row)
+        for row in self._db.rows(f"SELECT * FROM ledger WHERE {where} ORDER BY seq LIMIT ?", [*arguments, most]):  # noqa: S608 - both are constants
+            yield entry_of(row)
 
     def _publish(self, head: LedgerHead) -> None:
         # Entry and head are durable in the database already; the file may lag by this one, and no further (_catch_up).
@@ -176,5 +188,12 @@ class Ledger:
             self._publish(head)
 
 
-def _entry(row: Row) -> Entry:
+def who(body: Mapping[str, Any]) -> str:
+    """Whom a line is about: its user, or who did it where it names no user."""
+    found = body.get("user") or body.get("by") or ""
+    return ", ".join(map(str, found)) if isinstance(found, list) else str(found)
+
+
+def entry_of(row: Row) -> Entry:
+    """A row of the table as an entry."""
     return Entry(row["seq"], row["prev"], row["time"], LedgerEvent.of(row["kind"]), json.loads(row["body"]), row["hash"])

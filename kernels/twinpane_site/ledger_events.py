@@ -54,6 +54,7 @@ class LedgerEvent(Enum):
     account = "account", "user what by", "An account of the site was made, given another password or other rights, or removed."
     frozen = "frozen", "by reason?", "A steward froze the site: from this line on no crossing's line is written, so nothing leaves."
     unfreeze = "unfreeze", "by freeze", "A steward agreed to unfreeze. `freeze`: the number of the line that froze the site."
+    seen = "seen", "by upto hash", "A steward has looked at the ledger up to the line `upto`, whose hash this was."
     unfrozen = "unfrozen", "by freeze", "The site was unfrozen. `by`: the two stewards who had agreed."
 
     required: frozenset[str]

@@ -1,5 +1,8 @@
 """The steward's pages: who gets in, by which sign-in alone, what they show, and that a freeze is one act and its end takes two people."""
 
+import csv
+import io
+import json
 import re
 from collections.abc import Callable
 from html import unescape
@@ -10,11 +13,13 @@ from review_factories import AUTHOR, A, B, make_site, stream
 from review_pages import NamedIdentity
 from starlette.testclient import TestClient
 
+from twinpane_broker import canonical_json
 from twinpane_review.app import Settings, create_app
 from twinpane_review.model import ReviewPolicy
 from twinpane_review.states import State
-from twinpane_review.steward import routes
+from twinpane_review.steward import routes, routes_ledger
 from twinpane_site.ledger_events import LedgerEvent
+from twinpane_site.ledger_head import chain_hash
 
 ADDRESS = "http://review.site-a.test"
 STEWARD, SECOND, OWN = "sten", "stina", "clerk"
@@ -69,8 +74,9 @@ def words(html: str) -> str:
 
 # ---------------------------------------------------------------- route × role
 
-ROUTES = sorted((method, route.path) for route in routes.router.routes for method in route.methods)
-FORMS = {"/steward/freeze": {"reason": "x"}, "/steward/unfreeze": {"entry": 1}}
+ALL = [*routes.router.routes, *routes_ledger.router.routes]
+ROUTES = sorted((method, route.path.replace("{form}", "csv")) for route in ALL for method in route.methods)
+FORMS = {"/steward/freeze": {"reason": "x"}, "/steward/unfreeze": {"entry": 1}, "/steward/ledger/seen": {"upto": 1}}
 
 
 def removed(pages: Pages) -> TestClient:
@@ -100,7 +106,7 @@ ROLES: dict[str, tuple[int, Callable[[Pages], TestClient]]] = {
 
 
 def test_the_table_has_every_route() -> None:
-    assert ROUTES == [("GET", "/steward"), ("POST", "/steward/freeze"), ("POST", "/steward/unfreeze")]
+    assert [path for method, path in ROUTES if method == "GET"] == ["/steward", "/steward/ledger", "/steward/ledger.csv"]
     assert {path for method, path in ROUTES if method == "POST"} == set(FORMS)
 
 
@@ -116,8 +122,9 @@ def test_only_a_steward_of_the_site_itself_gets_in(pages: Pages, method: str, pa
     # A form needs a token of the session's own page first: without one it is refused as such.
     assert reply.status_code == status, reply.text
     assert "What left" not in reply.text
+    assert "account" not in reply.text.replace("site's account", "").replace("account at the hub", "").replace("own accounts", "")
     assert "Freeze everything" not in reply.text
-    assert not {LedgerEvent.frozen, LedgerEvent.unfreeze} & {entry.kind for entry in pages.site.ledger.entries()}
+    assert not {LedgerEvent.frozen, LedgerEvent.unfreeze, LedgerEvent.seen} & {entry.kind for entry in pages.site.ledger.entries()}
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda value: value)
@@ -347,3 +354,118 @@ def test_no_decision_of_reviewers_leaves_a_frozen_site(pages: Pages) -> None:
 def test_a_request_is_taken_in_while_frozen(pages: Pages) -> None:
     post(pages.own(STEWARD), "/steward/freeze")
     assert pages.site.state(pages.site.submitted()) is State.waiting
+
+
+# ---------------------------------------------------------------- the ledger
+
+
+def lines(html: str) -> list[int]:
+    return [int(number) for number in re.findall(r'<tr><td class="num">(\d+)</td>', html)]
+
+
+def grown(pages: Pages, count: int, **body: object) -> None:
+    for number in range(count):
+        entry = {"user": f"u{number % 3}", "project": "stroke", "bits": float(number), "by": "root", **body}
+        pages.site.ledger.append(LedgerEvent.grant, entry, pages.site.clock())
+
+
+def test_pages_of_the_ledger_hold_every_line_once(pages: Pages) -> None:
+    """Newest first, from page to page, also while lines are added."""
+    grown(pages, 250)
+    browser, seen, path = pages.own(STEWARD), [], "/steward/ledger"
+    last = pages.site.ledger.head().seq
+    while path:
+        html = browser.get(path).text
+        seen += lines(html)
+        grown(pages, 5)
+        found = re.search(r'href="([^"]*before=\d+)">Older', html)
+        path = unescape(found[1]) if found else ""
+    assert seen == list(range(last, 0, -1))
+
+
+@pytest.mark.parametrize(
+    ("asked", "fits"),
+    [
+        ("kind=account", lambda e: e.kind is LedgerEvent.account),
+        ("person=U1", lambda e: e.body.get("user") == "u1"),
+        ("project=stroke&person=u1&kind=grant", lambda e: e.body.get("user") == "u1"),
+        ("project=other", lambda e: False),
+        ("since=2026-03-02&until=2026-03-02", lambda e: True),
+        ("since=2026-03-03", lambda e: False),
+        ("until=2026-03-01", lambda e: False),
+        ("kind=&project=&person=&since=&until=", lambda e: True),
+        ("until=9999-12-31", lambda e: True),
+    ],
+)  # fmt: skip
+def test_a_search_finds_what_fits_and_nothing_else(pages: Pages, asked: str, fits: Callable) -> None:
+    grown(pages, 9)
+    browser = pages.own(STEWARD)
+    want = [entry.seq for entry in pages.site.ledger.entries() if fits(entry)]
+    assert lines(browser.get(f"/steward/ledger?{asked}").text) == want[::-1]
+    exported = browser.get(f"/steward/ledger.jsonl?{asked}").text.splitlines()
+    assert [json.loads(line)["seq"] for line in exported] == want
+
+
+@pytest.mark.parametrize(
+    "asked", ["kind=x", "since=x", "since=2026-13-01", "before=0", "before=x", "project=" + "x" * 41, "before=99999999999999999999"]
+)
+def test_a_search_that_no_page_of_ours_asks_is_refused(pages: Pages, asked: str) -> None:
+    assert pages.own(STEWARD).get(f"/steward/ledger?{asked}").status_code == 422
+
+
+@pytest.mark.parametrize("asked", ["project=' OR 1=1 --", "person=%25", 'person=" onfocus="x'])
+def test_a_search_is_a_value_and_never_a_part_of_a_question(pages: Pages, asked: str) -> None:
+    reply = pages.own(STEWARD).get(f"/steward/ledger?{asked}")
+    assert reply.status_code == 200
+    assert lines(reply.text) == []
+    assert '" onfocus="' not in reply.text
+
+
+def test_no_cell_of_the_file_is_a_formula(pages: Pages) -> None:
+    """What people wrote into the ledger is text to a spreadsheet, whatever it begins with."""
+    for text in ("=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", " =1", "\u200b=1"):
+        grown(pages, 1, user=text, project=text)
+    reply = pages.own(STEWARD).get("/steward/ledger.csv?kind=grant")
+    rows = list(csv.reader(io.StringIO(reply.text, newline="")))
+    assert reply.headers["content-disposition"] == 'attachment; filename="ledger-site-a.csv"'
+    assert rows[0] == ["seq", "time", "kind", "person", "project", "body", "hash"]
+    assert len(rows) == 9
+    assert not [cell for row in rows for cell in row if cell.lstrip().startswith(("=", "+", "-", "@"))]
+
+
+def test_a_file_is_whole_or_it_is_refused(pages: Pages, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More lines than are served in time: nobody gets a part that looks like the whole."""
+    monkeypatch.setattr(routes_ledger, "MOST", 10)
+    browser = pages.own(STEWARD)
+    grown(pages, 10)
+    assert browser.get("/steward/ledger.csv").status_code == 403
+    assert len(browser.get("/steward/ledger.jsonl?kind=grant").text.splitlines()) == 10
+
+
+def test_a_file_proves_its_lines(pages: Pages) -> None:
+    """JSON Lines carry all that a line's hash covers."""
+    grown(pages, 3)
+    for line in pages.own(STEWARD).get("/steward/ledger.jsonl").text.splitlines():
+        e = json.loads(line)
+        assert chain_hash(e["seq"], e["prev"], e["time"], e["kind"], canonical_json(e["body"]).decode()) == e["hash"]
+
+
+def test_a_steward_signs_off_what_they_have_seen(pages: Pages) -> None:
+    """The mark is a line with the hash of the line it names; it goes forward only, and is each steward's own."""
+    first, second = pages.own(STEWARD), pages.own(SECOND)
+    upto = lines(first.get("/steward/ledger").text)[0]
+    assert post(first, "/steward/ledger/seen", upto=upto) == 303
+    [mark] = pages.site.ledger.entries(LedgerEvent.seen)
+    assert mark.body == {"by": STEWARD, "upto": upto, "hash": next(pages.site.ledger.entries(after=upto - 1)).hash}
+    for again in (upto, upto - 1, 10**6):
+        assert post(first, "/steward/ledger/seen", upto=again) == 403
+    assert post(second, "/steward/ledger/seen", upto=upto) == 303
+    assert f"{STEWARD} has seen it up to line {upto}" in words(first.get("/steward/ledger").text)
+    assert "I have seen" not in first.get("/steward/ledger?kind=seen").text
+
+
+def test_what_is_written_in_the_ledger_is_escaped(pages: Pages) -> None:
+    grown(pages, 1, user="<script>alert(1)</script>", project="<b>\u202e")
+    html = pages.own(STEWARD).get("/steward/ledger").text
+    assert "<script>alert" not in html
+    assert "<b>" not in html

@@ -64,7 +64,7 @@ class Guest:
 
 
 async def test_a_busy_agent_is_silent_within_a_second_of_the_freeze(tmp_path: Path) -> None:
-    """From a second after the freeze on nothing but the link's words leaves, through a restart and a cut link; then all that waited does."""
+    """From a second after the freeze on only the link's words leave, through a restart and a cut link; then all that waited does."""
     make_data(tmp_path / "data", 300, seed=1)
     folder = make_site(tmp_path / "site", "a", tmp_path / "data")
     ada, bo = await steward(folder, "ada"), await steward(folder, "bo")

@@ -106,3 +106,28 @@ def test_the_overview_counts_what_left(folder):
     assert "Revealed numbers: 0 today, 0 ever" in output
     assert "ana in heart: 1,024.0 left today, 16,384.0 in all" in output
     assert LedgerEvent.created.value not in output
+
+
+def test_the_ledger_is_read_by_kind_project_person_and_day(folder):
+    """The same lines as text, CSV and JSON Lines."""
+    account(folder, "ada", "--steward")
+    run("grant", folder, "--user", "ana", "--project", "heart", "--bits", "5", "--by", "=root")
+    assert [line.split()[2] for line in run("ledger", "show", folder).output.splitlines()] == ["created", "account", "grant"]
+    for options in (("--kind", "grant"), ("--project", "heart"), ("--person", "Ana"), ("--person", "ana", "--since", "2020-01-01")):
+        for form, line in (("text", 0), ("csv", 1), ("jsonl", 0)):
+            found = run("ledger", "show", folder, *options, "--format", form).output.splitlines()
+            assert len(found) == line + 1
+            assert "=root" in found[line]
+    assert run("ledger", "show", folder, "--until", "2020-01-01").output == ""
+    assert run("ledger", "show", folder, "--kind", "nothing").exit_code == 2
+    assert run("ledger", "show", folder, "--since", "yesterday").exit_code == 2
+
+
+def test_a_steward_signs_off_at_the_terminal(folder):
+    """With their password; a mark that is no news, or of no line, is refused."""
+    ada, clerk = account(folder, "ada", "--steward"), account(folder, "clerk")
+    assert run("ledger", "seen", folder, "--as", "Ada", "--upto", "3", typed=f"{ada}\n").exit_code == 0
+    for name, password, upto in (("ada", ada, 3), ("ada", ada, 99), ("ada", clerk, 4), ("clerk", clerk, 3)):
+        assert run("ledger", "seen", folder, "--as", name, "--upto", upto, typed=f"{password}\n").exit_code == 1
+    assert [body["by"] for kind, body in ledger(folder) if kind == "seen"] == ["ada"]
+    assert ledger_verification.verify(folder).ok

@@ -1,6 +1,6 @@
 """What stewards see and do at the pages. Each act is checked here, whatever page or form it came from."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -9,8 +9,10 @@ from twinpane_review.policies import Denied
 from twinpane_site.accounts import Accounts
 from twinpane_site.db import Database
 from twinpane_site.freeze_watch import FreezeWatch
-from twinpane_site.ledger import Ledger
+from twinpane_site.ledger import Entry, Ledger
+from twinpane_site.ledger_search import Wanted, every, more_than, newest
 from twinpane_site.meter import Budget
+from twinpane_site.sign_off import Mark, SignOffError, marks, sign_off
 from twinpane_site.standstill import FreezeError, FreezeState, Standstill
 
 from .overview import Overview, overview
@@ -28,7 +30,7 @@ class Desk:
     """One site's steward's desk, and the sign-in with the site's own accounts."""
 
     def __init__(self, db: Database, ledger: Ledger, members: Members, clock: Callable[[], datetime]) -> None:
-        self._db, self._members, self._clock = db, members, clock
+        self._db, self._ledger, self._members, self._clock = db, ledger, members, clock
         self._accounts = Accounts(db, ledger, clock)
         self._standstill = Standstill(ledger, self._accounts.stewards, clock)
         self._watch = FreezeWatch(ledger)
@@ -73,7 +75,25 @@ class Desk:
         self.check_is_steward(grant)
         return self._accounts.stewards()
 
+    def ledger(self, grant: Grant, wanted: Wanted, limit: int, before: int) -> tuple[list[Entry], list[Mark]]:
+        """The newest lines that are wanted, numbered below ``before``, and who has seen how much. Raises Denied."""
+        self.check_is_steward(grant)
+        return newest(self._db, wanted, limit, before), marks(self._ledger)
+
+    def all_of_ledger(self, grant: Grant, wanted: Wanted, most: int) -> Iterator[Entry] | None:
+        """Every line that is wanted, in order; None where these are more than ``most``. Raises Denied."""
+        self.check_is_steward(grant)
+        return None if more_than(self._db, wanted, most) else every(self._db, wanted)
+
     # ------------------------------------------------------------ acting
+
+    def sign_off(self, grant: Grant, upto: int) -> None:
+        """Write that this steward has seen the ledger up to a line. Raises Denied."""
+        self.check_is_steward(grant)
+        try:
+            sign_off(self._ledger, grant.user, upto, self._clock())
+        except SignOffError as error:
+            raise Denied(str(error)) from None
 
     def freeze(self, grant: Grant, reason: str = "") -> FreezeState:
         """Stop everything that leaves. Raises Denied."""
