@@ -14,6 +14,7 @@ from twinpane_wire import messages as wire
 
 from .errors import SiteError
 from .ledger import Ledger
+from .ledger_events import LedgerEvent
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +49,23 @@ class FreezeWatch:
         return asked
 
     async def run(self, go_on: Callable[[], Awaitable[None]]) -> None:
-        """Until cancelled: when a freeze is over, go on with what it stopped."""
-        before = self.frozen()
+        """Until cancelled: when a freeze is over, go on with what it stopped. However short it was: its end is a line of the ledger."""
+        known = self._ended(0)
         while True:
             await asyncio.sleep(LOOK_S)
-            now = self.frozen()
-            if before and not now:
+            ended = self._ended(known)
+            if ended > known:
+                known = ended
                 try:
                     await go_on()
                 except Exception:
                     log.exception("not all that a freeze stopped goes on")
-            before = now
+
+    def _ended(self, known: int) -> int:
+        """The number of the line that ended the latest freeze; what is known already, where nobody can tell."""
+        try:
+            entry = self._ledger.last(LedgerEvent.unfrozen)
+        except SiteError as error:
+            log.error("%s", error)
+            return known
+        return entry.seq if entry else 0

@@ -44,7 +44,7 @@ MIGRATIONS = (
     CREATE INDEX ledger_time ON ledger (time, kind);
     CREATE TABLE ledger_names (seq INTEGER PRIMARY KEY REFERENCES ledger (seq), who TEXT NOT NULL, project TEXT NOT NULL) STRICT;
     INSERT INTO ledger_names SELECT * FROM (
-        SELECT seq, coalesce(json_extract(body, '$.user'), json_extract(body, '$.by'), '') AS who,
+        SELECT seq, lower(coalesce(json_extract(body, '$.user'), json_extract(body, '$.by'), '')) AS who,
         coalesce(json_extract(body, '$.project'), '') AS project FROM ledger
     ) WHERE who <> '' OR project <> '';
     CREATE INDEX ledger_who ON ledger_names (who, project, seq);
@@ -102,7 +102,7 @@ class Ledger:
                 digest = chain_hash(seq, prev, stamp, kind.value, text)
                 head = LedgerHead.sign(self._key, seq, digest)
                 connection.execute("INSERT INTO ledger VALUES (?, ?, ?, ?, ?, ?)", (seq, prev, stamp, kind.value, text, digest))
-                names = who(body), str(body.get("project", ""))
+                names = who(body).lower(), str(body.get("project", ""))
                 if any(names):  # by which people search; the line alone is evidence
                     connection.execute("INSERT INTO ledger_names VALUES (?, ?, ?)", (seq, *names))
                 connection.execute("INSERT OR REPLACE INTO ledger_head VALUES (1, ?, ?, ?)", (seq, digest, head.signature))

@@ -13,9 +13,9 @@ from .brokers import MEMORY
 from .config import KEYS, load_site
 from .db import Database
 from .errors import ConfigError
+from .grants import grant
 from .held import HeldStore
 from .ledger import Ledger
-from .ledger_events import LedgerEvent
 from .mailbox import Mailbox
 from .meter import Meter
 
@@ -30,10 +30,7 @@ def grant_bits(folder: Path, user: str, project: str, bits: float, by: str, now:
         raise ConfigError(f"{folder / 'site.toml'} lists no member {user} of a project {project}. Add them there first.")
     db = Database.open(folder)
     try:
-        ledger, meter = Ledger(db, key), Meter(db, site.policy.meter.budget, lambda: now)
-        with db.transaction():
-            ledger.append(LedgerEvent.grant, {"user": user, "project": project, "bits": bits, "by": by}, now)
-            return meter.grant(user, project, bits, by)
+        return grant(Ledger(db, key), Meter(db, site.policy.meter.budget, lambda: now), user, project, bits, by, now)
     finally:
         db.close()
 

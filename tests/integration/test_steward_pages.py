@@ -76,7 +76,11 @@ def words(html: str) -> str:
 
 ALL = [*routes.router.routes, *routes_ledger.router.routes]
 ROUTES = sorted((method, route.path.replace("{form}", "csv")) for route in ALL for method in route.methods)
-FORMS = {"/steward/freeze": {"reason": "x"}, "/steward/unfreeze": {"entry": 1}, "/steward/ledger/seen": {"upto": 1}}
+FORMS = {
+    "/steward/freeze": {"reason": "x"}, "/steward/unfreeze": {"entry": 1}, "/steward/ledger/seen": {"upto": 1},
+    "/steward/grant": {"member": f"{AUTHOR} stroke", "bits": 5},
+}  # fmt: skip
+ACTS = {LedgerEvent.frozen, LedgerEvent.unfreeze, LedgerEvent.seen, LedgerEvent.grant}
 
 
 def removed(pages: Pages) -> TestClient:
@@ -124,7 +128,7 @@ def test_only_a_steward_of_the_site_itself_gets_in(pages: Pages, method: str, pa
     assert "What left" not in reply.text
     assert "account" not in reply.text.replace("site's account", "").replace("account at the hub", "").replace("own accounts", "")
     assert "Freeze everything" not in reply.text
-    assert not {LedgerEvent.frozen, LedgerEvent.unfreeze, LedgerEvent.seen} & {entry.kind for entry in pages.site.ledger.entries()}
+    assert not ACTS & {entry.kind for entry in pages.site.ledger.entries()}
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda value: value)
@@ -259,6 +263,20 @@ def test_an_empty_site_shows_an_empty_page(tmp_path: Path) -> None:
     text = words(pages.own(STEWARD).get("/steward").text)
     for sentence in ("Nobody today.", "No request waits.", "No session is open.", "Not frozen"):
         assert sentence in text
+
+
+def test_a_steward_gives_a_member_more_bits(pages: Pages) -> None:
+    """Today and in all, with the steward's name in the ledger; a member's alone."""
+    browser = pages.own(STEWARD)
+    assert post(browser, "/steward/grant", member=f"{AUTHOR} stroke", bits="200.5") == 303
+    assert f"{AUTHOR} stroke 1,224.5 16,584.5" in words(browser.get("/steward").text)
+    [line] = pages.site.ledger.entries(LedgerEvent.grant)
+    assert line.body == {"user": AUTHOR, "project": "stroke", "bits": 200.5, "by": STEWARD}
+    for member in ("mallory stroke", f"{AUTHOR} other", AUTHOR, "", f"{AUTHOR}  stroke"):
+        assert post(browser, "/steward/grant", member=member, bits="1") in (403, 422)
+    for bits in ("0", "-1", "nan", "inf", "1e300", "x", "", "0.0000000001"):
+        assert post(browser, "/steward/grant", member=f"{AUTHOR} stroke", bits=bits) == 422
+    assert len(list(pages.site.ledger.entries(LedgerEvent.grant))) == 1
 
 
 # ---------------------------------------------------------------- the switch

@@ -6,12 +6,13 @@ from datetime import datetime
 
 from twinpane_review.identity import Grant
 from twinpane_review.policies import Denied
+from twinpane_site import grants
 from twinpane_site.accounts import Accounts
 from twinpane_site.db import Database
 from twinpane_site.freeze_watch import FreezeWatch
 from twinpane_site.ledger import Entry, Ledger
 from twinpane_site.ledger_search import Wanted, every, more_than, newest
-from twinpane_site.meter import Budget
+from twinpane_site.meter import Budget, Meter
 from twinpane_site.sign_off import Mark, SignOffError, marks, sign_off
 from twinpane_site.standstill import FreezeError, FreezeState, Standstill
 
@@ -86,6 +87,14 @@ class Desk:
         return None if more_than(self._db, wanted, most) else every(self._db, wanted)
 
     # ------------------------------------------------------------ acting
+
+    def grant_bits(self, grant: Grant, user: str, project: str, bits: float) -> None:
+        """Give a member more bits, today and in all. Raises Denied."""
+        self.check_is_steward(grant)
+        if (user, project) not in self._members.who:
+            raise Denied("The site has no such member in that project.")
+        meter = Meter(self._db, self._members.budget, self._clock)
+        grants.grant(self._ledger, meter, user, project, bits, grant.user, self._clock())
 
     def sign_off(self, grant: Grant, upto: int) -> None:
         """Write that this steward has seen the ledger up to a line. Raises Denied."""

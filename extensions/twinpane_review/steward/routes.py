@@ -34,3 +34,14 @@ def unfreeze(at: At, session: Posted, entry: Annotated[int, Form(ge=1, le=2**53)
     """Agree to go on; ``entry``: the freeze that the page showed."""
     at.desk.unfreeze(session.grant, entry)
     return RedirectResponse(HOME, 303)
+
+
+@router.post("/grant")
+def grant(
+    at: At, session: Posted, member: Annotated[str, Form(max_length=200)],
+    bits: Annotated[float, Form(ge=0.1, le=1_000_000, allow_inf_nan=False)],
+) -> Response:  # fmt: skip
+    """Give a member more bits. ``member``: name and project, with a blank between; neither has one."""
+    user, _, project = member.partition(" ")
+    at.desk.grant_bits(session.grant, user, project, bits)
+    return RedirectResponse(f"{HOME}#members", 303)
