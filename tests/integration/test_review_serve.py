@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 from review_factories import AUTHOR, Site, make_site
 
+from twinpane_broker import Catalogue
+from twinpane_review.pages_process import identity_of
 from twinpane_review.render import HERE
-from twinpane_review.serve import Unattended
+from twinpane_review.serve import Opened, Unattended
+from twinpane_site.config import Policy, Project, ReviewAddress, SiteConfig
+from twinpane_site.config import Site as SiteFolder
 from twinpane_site.errors import LedgerError
 from twinpane_site.exports import Asked
 from twinpane_site.ledger_events import LedgerEvent
@@ -47,3 +51,30 @@ def test_the_script_we_ship_is_the_one_its_licence_file_names() -> None:
     note = (HERE / "static" / "htmx.LICENSE.txt").read_text()
     assert hashlib.sha256((HERE / "static" / "htmx.min.js").read_bytes()).hexdigest() in note
     assert "Zero-Clause BSD" in note
+
+
+ENVIRONMENT = {
+    "TWINPANE_REVIEW_CLIENT_ID": "service-review-a", "TWINPANE_REVIEW_CLIENT_SECRET": "secret", "TWINPANE_HUB_PUBLIC_URL": "https://h",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("sign_in", "environment", "hub"),
+    [
+        ("site", ENVIRONMENT, ""),
+        ("hub", ENVIRONMENT, "https://h"),
+        ("hub", {**ENVIRONMENT, "TWINPANE_REVIEW_CLIENT_SECRET": ""}, ""),
+        ("hub", {**ENVIRONMENT, "TWINPANE_HUB_PUBLIC_URL": "http://elsewhere"}, ""),
+    ],
+)
+def test_the_hub_signs_in_only_by_the_stewards_word(site: Site, sign_in: str, environment: dict[str, str], hub: str) -> None:
+    """Whatever the environment holds; and where the hub cannot be asked in safety, the site's own accounts are left."""
+    address = ReviewAddress(port=8443, public_url="https://r.example/", sign_in=sign_in)
+    config = SiteConfig(id="a", source="data", review=address, projects=(Project(id="stroke", members=("Ana",)),))
+    policy = Policy.model_validate({"rules": {"preset": "10-5", "threshold": 10}})
+    whole = SiteFolder(site.folder, config, policy, Catalogue(site="a", snapshot="s", persons=100, tables=()))
+    opened = Opened(Unattended(site.db, site.ledger, site.sent.append, site.clock), site.policy, whole, environment)
+    order = opened._order(address)
+    assert (order.hub, order.members, order.policy) == (hub, (("ana", "stroke"),), site.policy)
+    assert (identity_of(order) is None) == (hub == "")
+    assert order.client_secret == (environment["TWINPANE_REVIEW_CLIENT_SECRET"] if hub else "")
