@@ -366,13 +366,13 @@ class Numbers:
 
         What is told of values is placed beside what was told of any column's: two may carry one value, as kilograms and pounds do.
         """
-        of = meaning_of(self.bound, columns) if may_lack(self.bound, columns) else ""
-        if (kind, of, index) not in self._placed:
-            name, totals = self._named(index, of)
-            self._placed[kind, of, index] = self.beside.places(who, name, kind, totals).admitted
-            if self._placed[kind, of, index]:
+        # By column, though columns that lack nothing have one name: where a catalogue is wrong about that, not all of them have all persons.
+        if (kind, columns, index) not in self._placed:
+            name, totals = self._named(index, meaning_of(self.bound, columns) if may_lack(self.bound, columns) else "")
+            self._placed[kind, columns, index] = self.beside.places(who, name, kind, totals).admitted
+            if self._placed[kind, columns, index]:
                 self.values.setdefault(kind, []).append(who)
-        return self._placed[kind, of, index]
+        return self._placed[kind, columns, index]
 
     def _named(self, index: Index, of: str) -> tuple[bytes, Totals]:
         """The name of those persons of a cell of whom something is told, and the names of the same of its totals; ``of`` nothing: all."""
