@@ -11,7 +11,11 @@ Persons = frozenset
 
 
 def is_sum_for(number: int, who: Persons, rules: Rules, earlier: Collection[Persons], whole: Persons) -> bool:
-    """Whether a number of persons is a sum or difference of the numbers of earlier sets, and of the question's, that the set is like."""
+    """Whether a number of persons is a sum or difference of the numbers of earlier sets, and of the question's, that the set is like.
+
+    What two sets share, or are together, is like an earlier set, or like nobody, at the asked set's distance too: it is drawn, so here it
+    is the largest that may be. At the threshold it would be a scale for one person.
+    """
     return any(number in some for some in _sums(who, rules, earlier, whole))
 
 
@@ -36,21 +40,21 @@ def _sums(who: Persons, rules: Rules, earlier: Collection[Persons], whole: Perso
 
 
 def _of_two(new: int, old: list[int], rules: Rules) -> Iterator[int]:
-    most, few = rules.most_about, rules.threshold - 1
+    most = rules.most_about
     for x, y in combinations(old, 2):
         if _alike(x | y, new, most):
-            yield from (_size(x, y) - m for m in _shared(x & y, old, few))
+            yield from (_size(x, y) - m for m in _shared(x & y, old, most))
         if _alike(x & y, new, most):
-            yield from (_size(x, y) - z.bit_count() for z in old if _alike(z, x | y, few))
+            yield from (_size(x, y) - z.bit_count() for z in old if _alike(z, x | y, most))
     for z, x in permutations(old, 2):
         if _alike(x | new, z, most):
             yield from (z.bit_count() - x.bit_count() + m for m in _shared(x & new, old, most))
 
 
-def _shared(both: int, old: list[int], few: int) -> Iterator[int]:
-    if both.bit_count() <= few:
+def _shared(both: int, old: list[int], most: int) -> Iterator[int]:
+    if both.bit_count() <= most:
         yield 0
-    yield from (m.bit_count() for m in old if _alike(m, both, few))
+    yield from (m.bit_count() for m in old if _alike(m, both, most))
 
 
 def _size(*sets: int) -> int:
