@@ -65,8 +65,10 @@ class Question:
     rules: Rules
     everything: pd.DataFrame
     rows: pd.DataFrame
-    keys: tuple[tuple[Category, ...], ...] = ()
+    keys: tuple[Key, ...] = ()
     """The categories of the answer's rows."""
+    told: Mapping[Key, int | None] = field(default_factory=dict)
+    """By these, the persons that the rows show."""
     around: tuple[KnownRows, ...] = ()
     """Those of whom everybody may know how many they are."""
     everybody: pd.DataFrame | None = None
@@ -226,7 +228,7 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
         if answer.code is RefusalCode.unavailable:
             return Verdict(faults=["a well-formed question broke the broker"])
         return Verdict()
-    question = replace(question, keys=tuple(row.key for row in answer.rows))
+    question = replace(question, keys=tuple(row.key for row in answer.rows), told={row.key: row.persons for row in answer.rows})
     sure = tuple(who for who in earlier if who and (not isinstance(earlier, Mapping) or earlier[who]))
     earlier = Earlier(tuple(earlier), sure, question.who, known=tuple(question.known()), parts=question.parts(question.who))
     if not answer.about:
@@ -276,7 +278,7 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
     # A known set whose number is the question's leaves with it: a reader can add cells up with that.
     released = (*earlier.sets, *_known_instead(own, earlier)) if answer.about else earlier.sets
     for row, part, values in zip(answer.rows, parts, owns, strict=True):
-        of_another = answer.about and told is own and len(own.plan.group_by) == 1 and answer.persons is not None
+        of_another = answer.about and told is own and len(_open_axes(row.key)) == 1 and answer.persons is not None
         left = _left_of_another(answer.persons, row.key, shown, rules) if of_another else ()
         lines = () if of_another else tuple(_left_over(row.key, shown, told.who))
         around = tuple(own.known(row.key)) if told is own else ()
@@ -294,9 +296,15 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
     return verdict
 
 
-def _left_of_another(total: int, key: tuple[Category, ...], shown: Mapping[tuple[Category, ...], Persons], rules: Rules) -> tuple[int, ...]:
-    """What may be left of another set's number, which is rounded, beside the other cells that are shown with their own."""
-    others = frozenset[str]().union(*(who for other, who in shown.items() if other != key))
+def _open_axes(key: Key) -> list[int]:
+    """The axes of which a row has a category, and not the total."""
+    return [axis for axis, each in enumerate(key) if each.kind is not CategoryKind.total]
+
+
+def _left_of_another(total: int, key: Key, shown: Mapping[Key, Persons], rules: Rules) -> tuple[int, ...]:
+    """What may be left of another set's number, which is rounded and stands for the question's persons, beside the cells of a line that
+    are shown with their own: the line of which the question's persons are the total, in the table or in its totals."""
+    others = frozenset[str]().union(*(who for other, who in shown.items() if other != key and _open_axes(other) == _open_axes(key)))
     return tuple(rounded(total - len(others) + more, rules.base) for more in range(-rules.base, rules.base + 1))
 
 
@@ -306,7 +314,7 @@ def _left_over(key: Key, own: Mapping[Key, Persons], everybody: Persons) -> Iter
     ``own``: the persons of the rows that show their own number. That of ``everybody`` in the question is told with any answer.
     """
     total = Category(kind=CategoryKind.total)
-    for axis in (axis for axis, each in enumerate(key) if each.kind is not CategoryKind.total):
+    for axis in _open_axes(key):
         before, after = key[:axis], key[axis + 1 :]
         line = {cell[axis]: who for cell, who in own.items() if (cell[:axis], cell[axis + 1 :]) == (before, after)}
         whole = everybody if all(each.kind is CategoryKind.total for each in (*before, *after)) else line.get(total)
@@ -351,7 +359,7 @@ def _unions(answer: Release, parts: list[pd.DataFrame], of_another: bool) -> lis
     """The persons of each line's shown cells, in the table and in its totals."""
     lines: dict[tuple, list[Persons]] = {}
     for row, part in zip(answer.rows, parts, strict=True):
-        open_axes = [axis for axis, each in enumerate(row.key) if each.kind is not CategoryKind.total]
+        open_axes = _open_axes(row.key)
         if (row.about and not of_another) or not row.persons:
             continue
         for size in range(1, len(open_axes) + 1):
@@ -622,10 +630,15 @@ def _about(measure, value: Value, row: Row, part: pd.DataFrame, question: Questi
 
 
 def _share_about(measure, value: Value, row: Row, question: Question, earlier: Earlier) -> list[str]:
+    """What is wrong with a marked share. If the answer has a row of the group that it is of, it is divided by what that row shows."""
     faults = [] if value.n == row.persons else [f"is over {value.n}, not {row.persons}"]
     whole, rules = _whole(measure, row, question), question.rules
-    own = rounded(len(whole), rules.base)
-    if not (row.about and value.of == own) and not earlier.may_show(value.of, whole, rules):
+    own, total = rounded(len(whole), rules.base), Category(kind=CategoryKind.total)
+    group = tuple(each if by.column in measure.within else total for each, by in zip(row.key, question.plan.group_by, strict=True))
+    if group in question.told:
+        if value.of != question.told[group]:
+            faults.append(f"is out of {value.of}, and its group's row shows {question.told[group]}")
+    elif not (row.about and value.of == own) and not earlier.may_show(value.of, whole, rules):
         faults.append(f"is out of {value.of}, which is neither its group's number nor that of an earlier set near it")
     if value.of and value.n is not None and value.value != _percent(value.n, value.of, rules):
         faults.append(f"is {value.value}, not {value.n} of {value.of}")
