@@ -46,6 +46,17 @@ def rounded(count: int, base: int) -> int:
     return math.floor(Fraction(count, base) + Fraction(1, 2)) * base
 
 
+def primary(persons: int, everyone: int, rules: Rules) -> str:
+    """Why a cell may not be shown, or nothing."""
+    if persons == 0:
+        return "" if rules.zeros == "shown" else "nobody is in it"
+    if persons < rules.threshold:
+        return f"{persons} persons are in it"
+    if 0 < everyone - persons < rules.threshold:
+        return f"it leaves out {everyone - persons} persons"
+    return ""
+
+
 def shortened(value: float, digits: int) -> frozenset[float]:
     """A number at so many significant digits; both neighbours where it is on the verge."""
     near = (value, value * (1 - SLACK), value * (1 + SLACK))

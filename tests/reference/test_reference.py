@@ -6,7 +6,9 @@ import pytest
 
 from reference.hospital import Hospital
 from reference.isolation import isolated
-from reference.table import Persons, asked, verdict_on
+from reference.question import asked
+from reference.sums import Persons
+from reference.table import verdict_on
 from reference.worlds import World, random_world
 from twinpane_broker.aggregates.registry import measure_of
 from twinpane_broker.aggregates.value import Value

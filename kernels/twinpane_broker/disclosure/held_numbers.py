@@ -366,7 +366,7 @@ class Numbers:
 
         What is told of values is placed beside what was told of any column's: two may carry one value, as kilograms and pounds do.
         """
-        # By column, though columns that lack nothing have one name: where a catalogue is wrong about that, not all of them have all persons.
+        # By column: all that lack nothing have one name, and where a catalogue is wrong about that, they are not of the same persons.
         if (kind, columns, index) not in self._placed:
             name, totals = self._named(index, meaning_of(self.bound, columns) if may_lack(self.bound, columns) else "")
             self._placed[kind, columns, index] = self.beside.places(who, name, kind, totals).admitted

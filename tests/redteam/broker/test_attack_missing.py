@@ -107,7 +107,7 @@ def test_where_many_lack_a_value_their_number_is_told(tmp_path: Path) -> None:
 def test_a_mean_after_a_column_with_gaps_is_not_told_again(tmp_path: Path) -> None:
     """A catalogue says that weights lack nothing, and half of them are missing: a mean of ages beside one of weights counts as told.
 
-    It is of other persons than the mean of weights. A mean of the ages of all but three of these is withheld, as it would tell of the three.
+    It is of other persons than the mean of weights. A mean of the ages of all but three of these would tell of the three.
     """
     person = people(weight=lambda i: 50.0 + i % 40 if i % 4 else None, smoker=lambda i: i % 2 == 0 and i > 4)
     site = hospital(tmp_path, person=person)

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from reference.hospital import Hospital
 from reference.isolation import combined, isolated
 from reference.plans import Asker
-from reference.table import asked, verdict_on
+from reference.question import asked
+from reference.table import verdict_on
 from reference.worlds import random_world
 from twinpane_broker.release.release import Release
 
