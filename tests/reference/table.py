@@ -109,7 +109,8 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
         of_another = answer.about and told is own and len(open_axes(row.key)) == 1 and answer.persons is not None
         left = left_of_another(answer.persons, row.key, shown, rules) if of_another else ()
         lines = () if of_another else tuple(left_over(row.key, shown, told.who))
-        around = tuple(own.known(row.key)) if told is own else ()
+        # The answer does not say whether its table is another set's: if that has the same persons, cells may bear known numbers.
+        around = tuple(own.known(row.key)) if told.who == own.who else ()
         split = own.parts(frozenset(part[PERSON]), row.key) if told is own else ()
         beside = replace(earlier, sets=released, left_over=lines, left_of_another=left, known=around, parts=split)
         _judge_row(row, part, values, told, own, answer, beside, verdict)

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from reference.hospital import Hospital
-from reference.isolation import isolated
+from reference.isolation import combined, isolated
 from reference.question import asked
 from reference.sums import Persons
 from reference.table import verdict_on
@@ -55,6 +55,15 @@ def test_nobody_is_alone_beside_a_union_no_reader_can_compute() -> None:
     Five are in neither; but how many the two sets share was not released.
     """
     assert not isolated([crowd((0, 60)), crowd((40, 95)), crowd((0, 100))], 10)
+
+
+@pytest.mark.parametrize("left_out", [1, 9, 10])
+def test_a_few_of_many_sets_are_found(left_out: int) -> None:
+    """A whole less three parts is the number of those whom these leave out, however many other sets there are."""
+    random = Random(1)
+    others = [frozenset(random.sample(range(320), 120)) for _ in range(20)]
+    sets = [crowd((0, 300 + left_out)), crowd((0, 100)), crowd((100, 200)), crowd((200, 300)), *others]
+    assert combined(sets, 10) == [f"{left_out} persons less 0 follow from released sets together"] * (left_out < 10)
 
 
 @pytest.fixture(scope="module")
