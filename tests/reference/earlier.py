@@ -49,7 +49,7 @@ class Earlier:
             return True
         if any(who <= rest and number == rounded(len(rest), rules.base) and len(rest - who) <= rules.most_about for rest in self.left_over):
             return True
-        if self.parts and number in sums(self.parts, rules, lambda part: self._numbers(part, rules)):
+        if self.parts and number in sums(who, self.parts, rules, lambda part: self._numbers(part, rules)):
             return True
         asked = [who, *(old for old in self.around(who, rules) if old in self.known)]
         return any(self.may_be_summed(one, rules) and is_sum_for(number, one, rules, self.sets, self.whole) for one in asked)

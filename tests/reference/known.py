@@ -78,7 +78,7 @@ def known_around(plan: Plan, catalogue: Catalogue, tables: Mapping[str, pd.DataF
             kept = (of_persons, *some) if not some or of_persons in plan.tables else some
             everything = joined(_joined_by_persons(plan, kept, catalogue), catalogue, tables)
             for chosen in product(*known_terms(plan, catalogue, kept)):
-                if len(kept) == len(plan.tables) and set(chosen) == set(terms_of(plan.where)):
+                if {*kept} == {*plan.tables} and {*chosen} == {*terms_of(plan.where)}:
                     continue
                 rows = everything
                 for term in chosen:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import pandas as pd
 
@@ -21,20 +22,22 @@ Ways = frozenset
 
 @dataclass(frozen=True)
 class Part:
-    """What of a set lies in a region, and all of the region, if anybody may know these."""
+    """What of a set lies in a region, whom anybody may know."""
 
     who: Persons
-    region: Persons | None
+    region: Persons
+    is_sure: bool
+    """Whether all of the region are in the set, whatever is secret."""
 
-    def numbers(self, rules: Rules, told: Callable[[Persons], Collection[int]]) -> set[int]:
-        """What may be added for it; ``told``: the numbers that may be told of a set which a question describes."""
-        most = 2 * rules.threshold - 1
-        if self.region is not None and len(self.region - self.who) < most and len(self.who - self.region) < most:
-            nearly = {len(self.region), *([0] if len(self.region) < most + rules.threshold else [])}
-            if len(self.region - self.who) < rules.threshold:
-                return nearly
-            return nearly | {*told(self.who)}
-        return {0} if len(self.who) < rules.threshold else {*told(self.who), *([0] if len(self.who) < most + rules.threshold else [])}
+    def ways(self, rules: Rules) -> set[int | None]:
+        """What may be added for it as a known region; None: it is told with the others, or has nobody."""
+        most, lacking = 2 * rules.threshold - 1, len(self.region - self.who)
+        if self.is_sure:
+            return {len(self.region)}
+        if lacking >= most:
+            return {None}
+        full = {len(self.region), *([0] if len(self.region) < most + rules.threshold else [])}
+        return full if lacking < rules.threshold else full | {None}
 
 
 def are_several(plan: Plan, catalogue: Catalogue) -> bool:
@@ -51,15 +54,31 @@ def parts(who: Persons, plan: Plan, catalogue: Catalogue, rows: pd.DataFrame, ce
     regions: dict[Ways, set] = {}
     for person, found in ways.items():
         regions.setdefault(Ways(one for one in found if not any(other < one for other in found)), set()).add(person)
-    return [Part(who & frozenset(region), frozenset(region) if cell_is_known else None) for region in regions.values()]
+    return [Part(who & frozenset(of), frozenset(of), cell_is_known and Ways() in key) for key, of in regions.items()]
 
 
-def sums(of: Collection[Part], rules: Rules, told: Callable[[Persons], Collection[int]]) -> set[int]:
-    """What numbers of the parts may add up to, as they are shown."""
-    found = {0}
-    for part in of:
-        found = {one + more for one in found for more in part.numbers(rules, told)}
-    return {rounded(each, rules.base) for each in found}
+def others(who: Persons, of: Collection[Part], rules: Rules) -> Iterator[tuple[int | None, Persons]]:
+    """In each way, what the known regions of a set add, and who is in none of these; nothing is added where there is none."""
+    for ways in product(*(part.ways(rules) for part in of)):
+        full = [(part, way) for part, way in zip(of, ways, strict=True) if way is not None]
+        yield sum(way for _, way in full) if full else None, who.difference(*(part.who for part, _ in full))
+
+
+def sums(who: Persons, of: Collection[Part], rules: Rules, told: Callable[[Persons], Collection[int]]) -> set[int]:
+    """What may be told of a set, as it is shown; ``told``: the numbers that may be told of a set which a question describes."""
+    found: set[int] = set()
+    for known, left in others(who, of, rules):
+        if known is None:
+            found |= {*told(who)}
+        else:
+            more = {0, *told(left)} if len(left) < 2 * rules.threshold - 1 else told(left)
+            found |= {rounded(known + each, rules.base) for each in more}
+    return found
+
+
+def must_be_marked(of: Collection[Part], rules: Rules) -> bool:
+    """Whether some region is known, at whatever distance."""
+    return any(None not in part.ways(rules) for part in of)
 
 
 def _ways(plan: Plan, catalogue: Catalogue, rows: pd.DataFrame) -> Iterator[tuple[object, Ways]]:

@@ -10,7 +10,7 @@ import pandas as pd
 from twinpane_broker.aggregates.registry import MeasureKind
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.errors import RefusalCode
-from twinpane_broker.question.category import CategoryKind
+from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.release.release import Refusal, Release, Row
 from twinpane_broker.rules.policy import Rules
 
@@ -20,6 +20,7 @@ from .earlier import Earlier, left_of_another, left_over, open_axes
 from .marked import faults_of_marked, tells_known_rows
 from .numbers import primary, rounded
 from .question import COUNTED, Question, group_of_share
+from .regions import must_be_marked, others
 from .rows import PERSON
 from .sums import Persons
 from .values import beside_another, expected, faults_of, faults_of_clipped, of_nearly_all, tells_few, with_values
@@ -56,7 +57,10 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
         if answer.code is RefusalCode.unavailable:
             return Verdict(faults=["a well-formed question broke the broker"])
         return Verdict()
-    question = replace(question, keys=tuple(row.key for row in answer.rows), told={row.key: row.persons for row in answer.rows})
+    everybody = (Category(kind=CategoryKind.total),) * len(question.plan.group_by)
+    told = {everybody: answer.persons} if answer.persons is not None else {}
+    told |= {row.key: row.persons for row in answer.rows}
+    question = replace(question, keys=tuple(row.key for row in answer.rows), told=told)
     sure = tuple(who for who in earlier if who and (not isinstance(earlier, Mapping) or earlier[who]))
     earlier = Earlier(tuple(earlier), sure, question.who, known=tuple(question.known()), parts=question.parts(question.who))
     if not answer.about:
@@ -112,7 +116,16 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
         # The answer does not say whether its table is another set's: if that has the same persons, cells may bear known numbers.
         around = tuple(own.known(row.key)) if told.who == own.who else ()
         split = own.parts(frozenset(part[PERSON]), row.key) if told is own else ()
-        beside = replace(earlier, sets=released, left_over=lines, left_of_another=left, known=around, parts=split)
+        # A cell may follow from an earlier total and the other cells that are shown with their own numbers.
+        beside_it = tuple(who for key, who in shown.items() if key != row.key)
+        beside = replace(
+            earlier,
+            sets=(*released, *beside_it) if row.about else released,
+            left_over=lines,
+            left_of_another=left,
+            known=around,
+            parts=split,
+        )
         _judge_row(row, part, values, told, own, answer, beside, verdict)
     if told is own:
         verdict.sets += _sums(answer, parts)
@@ -175,12 +188,11 @@ def _unions(answer: Release, parts: list[pd.DataFrame], of_another: bool) -> lis
 def _judge_persons(name: str, told: Release | Row, who: Persons, rules: Rules, earlier: Earlier, verdict: Verdict) -> None:
     """A number of persons: the set's own, or, if marked, that of an earlier set which equals it or is near."""
     verdict.numbers += 1
-    if earlier.parts:
-        verdict.known += [part.who for part in earlier.parts if len(part.who) >= rules.threshold]
+    verdict.known += [left for known, left in others(who, earlier.parts, rules) if known is not None and len(left) >= rules.threshold]
     if not told.about:
         verdict.sets.append(who)
-        if who and earlier.parts:
-            verdict.faults.append(f"{name} has its own number, though something known decides of it")
+        if who and must_be_marked(earlier.parts, rules):
+            verdict.faults.append(f"{name} has its own number, though all of some known region are in it")
         if told.persons != rounded(len(who), rules.base):
             verdict.faults.append(f"{name} has {told.persons} persons, not {rounded(len(who), rules.base)}")
         near = [old for old in earlier.known if len(old - who) < rules.threshold and len(who - old) < rules.threshold]

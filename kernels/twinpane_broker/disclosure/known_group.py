@@ -26,4 +26,4 @@ def known_groups(bound: ResolvedPlan, measured: Measured) -> tuple[PersonSet, ..
         return ()
     regions = KnownRegions(bound, measured)
     apart = regions.parts(PersonSet(), (), ()) if regions.are_several and not regions.are_too_many else ()
-    return (measured(alone).who, *(part.region for part in apart if part.region is not None and not part.is_sure))
+    return (measured(alone).who, *(part.region for part in apart if not part.is_sure))

@@ -2,12 +2,10 @@
 
 *The healthy of five places, and everybody else who came in May* is known but for the healthy of five places. Who knows how many came in May
 would add such persons until the number turns in rounding, and so read the number of the healthy exactly; and under exact counts see by
-two such questions whether one person is among the healthy. So a set whose conditions join what is known and what is secret by OR is told as
-the sum of what would be told of its parts. What is known of it adds nothing to what is told of the rest.
+two such questions whether one person is among the healthy. So where conditions join what is known and what is secret by OR, a region of
+which everybody, or nearly everybody, is in the set is told apart: what is known of a set adds nothing to what is told of the rest.
 """
 
-import hashlib
-from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +16,6 @@ from twinpane_broker.evidence.table import Index, Table, table_of
 from .beside import Measured
 from .known_plans import grouped, region_plans
 from .known_ways import Rest
-from .set_names import DIGEST, Differences, described
 
 MOST = 4
 """Regions of a question; one with more is withheld."""
@@ -33,10 +30,8 @@ class Part:
     """What of a set lies in one region."""
 
     who: PersonSet
-    region: PersonSet | None
-    """Whom everybody may know: all persons of the region, and of the cell; None if what makes the cell is secret."""
-    name: bytes
-    """Tells the parts of one set apart; goes behind the name of the set."""
+    region: PersonSet
+    """Whom everybody may know: all persons of the region; and of the cell, if everybody knows who is in that."""
     is_sure: bool
     """Whether everybody of the region is in the set, whatever is secret."""
 
@@ -60,16 +55,10 @@ class KnownRegions:
         return len({rest for _, rest in self._ways}) > 1
 
     def parts(self, who: PersonSet, kept: tuple[int, ...], cell: Index) -> tuple[Part, ...]:
-        """The parts of the set of a cell, in an order that follows from the question."""
-        regions = self._regions(kept, cell)
-        is_known = regions is not None
-        if regions is None:
-            regions = self._regions((), ()) or {}
-        found = (
-            Part(who & region, region if is_known else None, _name(key, self.bound), is_known and Rest() in key)
-            for key, region in regions.items()
-        )
-        return tuple(sorted(found, key=lambda part: part.name))
+        """The parts of the set of a cell."""
+        found = self._regions(kept, cell)
+        regions = (self._regions((), ()) or {}) if found is None else found
+        return tuple(Part(who & region, region, found is not None and Rest() in key) for key, region in regions.items())
 
     @cached_property
     def _ways(self) -> tuple[tuple[ResolvedPlan, Rest], ...]:
@@ -112,17 +101,3 @@ def _split(regions: dict[Key, PersonSet], who: PersonSet, rest: Rest) -> dict[Ke
 
 def _shortest(key: Key) -> Key:
     return Key(rest for rest in key if not any(other < rest for other in key))
-
-
-def _name(key: Key, bound: ResolvedPlan) -> bytes:
-    """The digest of a key; it follows from what the question says, and not from how it orders or calls that."""
-    differences = {one.name: [one.since, one.until, one.unit] for one in bound.plan.differences}
-    ways = sorted(sorted(_text(each, differences) for each in rest) for rest in key)
-    return hashlib.blake2b(repr(ways).encode(), digest_size=DIGEST).digest()
-
-
-def _text(what: Hashable, differences: Differences) -> str:
-    """Of several secrets one must hold: conditions, or the criteria of a step."""
-    if isinstance(what, frozenset):
-        return repr(sorted(str(one) if isinstance(one, tuple) else described(one, differences) for one in what))
-    return str(what)

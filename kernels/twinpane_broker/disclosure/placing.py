@@ -4,14 +4,16 @@ from dataclasses import dataclass, replace
 
 from twinpane_broker.cells.person_sets import PersonSet, near
 from twinpane_broker.evidence.table import Index
-from twinpane_broker.memory import AS_FEW, NO_TOTALS, PERSONS, REFUSED, StandIn, Standing, Totals
+from twinpane_broker.memory import AS_FEW, NO_TOTALS, PERSONS, StandIn, Standing, Totals
 from twinpane_broker.rules.cell_key import Counter
-from twinpane_broker.rules.sdc_rules import threshold_rule
 
 from .beside import Beside
 from .known_around import KnownAround, KnownSet
 from .known_regions import KnownRegions, Part
 from .set_names import SetNames
+
+OTHERS = b"others"
+"""Those of a set who are in none of the regions that are known."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Placing:
             return self._near(known, kept)
         totals = self.names.around(kept, cell) | wider
         if self.regions is not None:
-            return self._together(self.regions.parts(who, kept, cell), name, totals)
+            return self._together(who, self.regions.parts(who, kept, cell), name, totals)
         return self.beside.places(who, name, PERSONS, totals)
 
     def _near(self, known: KnownSet, kept: tuple[int, ...]) -> Standing:
@@ -52,30 +54,30 @@ class Placing:
         self.beside.stands_in(known.who)
         return Standing(False, stand_in)
 
-    def _together(self, parts: tuple[Part, ...], name: bytes, totals: Totals) -> Standing:
-        """What a reader can add up who asks for each part alone. A part of few adds nobody, known or not."""
-        who, persons, released, rests_on = PersonSet(), 0, list[PersonSet](), list[PersonSet]()
-        for part in parts:
-            named = name + part.name
-            if part.region is not None and _is_like(part.who, part.region, self.beside.distance(named)):
-                if part.is_sure or len(part.region) >= self.counter.rules.threshold + self.beside.distance(named) - 1:
-                    who, persons = who | part.region, persons + len(part.region)
-                continue
-            standing = self.beside.places(part.who, name, PERSONS, Totals(total + part.name for total in totals), part.name)
-            stand_in = StandIn(part.who, len(part.who)) if standing.admitted else standing.stand_in
-            if stand_in is None and not standing.as_few:
-                return REFUSED
-            if stand_in is not None:
-                who, persons = who | stand_in.who, persons + self.counter.shown(stand_in.who, stand_in.persons)
-                rests_on += stand_in.rests_on
-            if standing.admitted and part.who:
-                released.append(part.who)
-        if not threshold_rule(persons, self.counter.rules.threshold):
-            return AS_FEW
+    def _together(self, who: PersonSet, parts: tuple[Part, ...], name: bytes, totals: Totals) -> Standing:
+        """What a reader can add up who knows the regions of which nearly all are in the set, and asks for the others."""
+        k, distance = self.counter.rules.threshold, self.beside.distance(name)
+        full = [part for part in parts if _is_like(part.who, part.region, distance)]
+        # A set near so small a region might be one of few persons, or of nobody: such a region counts as nobody, if it is not in for sure.
+        known = [part.region for part in full if part.is_sure or len(part.region) >= k + distance - 1]
+        if not full:
+            return self.beside.places(who, name, PERSONS, totals)
+        persons, left = sum(map(len, known)), who - PersonSet().union(*(part.region for part in full))
+        if len(left) < distance:
+            # So few look like nobody.
+            whole = StandIn(PersonSet().union(*known), persons, is_known=True, parts=len(full))
+            return Standing(False, whole) if persons >= k + distance - 1 else AS_FEW
+        standing = self.beside.places(left, name, PERSONS, totals, OTHERS)
+        told = StandIn(left, len(left)) if standing.admitted else standing.stand_in
+        if told is None:
+            return standing
         return Standing(
             False,
-            StandIn(who, persons, is_known=True, parts=max(1, len(parts)), released=tuple(released), rests_on=tuple(rests_on)),
-        )
+            StandIn(
+                told.who.union(*known), persons + self.counter.shown(told.who, told.persons), is_known=True, parts=len(full) + 1,
+                released=(left,) if standing.admitted else (), rests_on=told.rests_on,
+            ),
+        )  # fmt: skip
 
 
 def _is_like(one: PersonSet, other: PersonSet, distance: int) -> bool:

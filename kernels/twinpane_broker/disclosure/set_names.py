@@ -92,7 +92,7 @@ class SetNames:
 
     @cached_property
     def _terms(self) -> Mapping[Predicate, bytes]:
-        return {term: _digest(described(term, self._differences)) for term in terms_of(self._bound.plan.where)}
+        return {term: _digest(_term(term, self._differences)) for term in terms_of(self._bound.plan.where)}
 
     @cached_property
     def _differences(self) -> Differences:
@@ -136,8 +136,7 @@ def _digest(of: str) -> bytes:
     return hashlib.blake2b(of.encode(), digest_size=DIGEST).digest()
 
 
-def described(term: Predicate, differences: Differences) -> str:
-    """A condition as a text that does not depend on how its codes are ordered, or on what differences of dates are called."""
+def _term(term: Predicate, differences: Differences) -> str:
     if isinstance(term, In):
         term = In(column=term.column, codes=tuple(sorted(term.codes, key=code_order)))
     return canonical_json(_told(term.model_dump(mode="json"), differences)).decode()
@@ -160,10 +159,10 @@ def _category(axis: Axis, place: int, differences: Differences) -> str:
     """A category as the condition that it is: codes, listed by a case too, have the name of a condition on these codes alone."""
     column = differences.get(axis.column, axis.column)
     if codes := _codes(axis, place):
-        return described(In(column=axis.column, codes=tuple(codes)), differences)
+        return _term(In(column=axis.column, codes=tuple(codes)), differences)
     if axis.arms:
         # What a case is called says nothing of who is in it: the first arm that holds for a row decides.
-        arms = [[described(leaf, differences), at == place] for leaf, at in axis.arms]
+        arms = [[_term(leaf, differences), at == place] for leaf, at in axis.arms]
         return canonical_json({"column": column, "arms": arms, "rest": axis.rest == place}).decode()
     value = axis.categories[place].model_dump(mode="json", exclude={"label"})
     means = {"column": column, "bin": axis.bin, "width": axis.width, "category": value, "among": _bins_around(axis, place)}

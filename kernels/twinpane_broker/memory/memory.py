@@ -25,7 +25,7 @@ class StandIn:
     by_another: bool = False
     """Whether it stands in for a set that stands in for the asked one."""
     parts: int = 1
-    """Of how many regions it is a sum, in each of which another secret decides who is in the asked set."""
+    """Of how many known regions, and others, it is a sum."""
     released: tuple[PersonSet, ...] = field(default=(), repr=False)
     """Sets that were admitted with their own numbers, which are in the sum."""
     rests_on: tuple[PersonSet, ...] = field(default=(), repr=False)
