@@ -1,5 +1,6 @@
 """What acquaintances know counts as released: whether one known person lacks what nearly all of a group have, no answer tells."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, people, visits
 
 from twinpane_broker.catalogue.catalogue import Catalogue
+from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.disclosure.known_around import KnownAround
 from twinpane_broker.disclosure.known_plans import known_plans, of_persons
 from twinpane_broker.errors import RefusalCode
-from twinpane_broker.memory import InProcessMemory
+from twinpane_broker.memory import InProcessMemory, StandIn
 from twinpane_broker.question.predicates import leaves
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import Rules, load_rules
@@ -147,6 +150,37 @@ def test_rows_of_known_persons_are_not_told(tmp_path: Path) -> None:
     assert [value.suppressed for value in heavy.rows[0].values] == [False, True, False]
     assert heavy.rows[0].values[2].n is None
     assert [value.suppressed for value in every.rows[0].values] == [False, False, False]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A known set of so many persons."""
+
+    persons: int
+
+    def name(self, _cell: object) -> bytes:
+        """It has one of its own."""
+        return str(self.persons).encode()
+
+    def totals(self, _cell: object) -> frozenset[bytes]:
+        """None."""
+        return frozenset()
+
+    def who(self, _cell: object) -> PersonSet:
+        """The first so many."""
+        return PersonSet(range(self.persons))
+
+
+def test_a_number_says_how_many_known_sets_are_in_between() -> None:
+    """A set near one that is near a third bears that one's number: the exact number may differ by as many persons for each of them."""
+    around = KnownAround(bound_to("select count(*) from person", OPEN), pytest.fail, lambda _: 15)
+    around._found[()] = tuple(map(Known, (140, 128, 116, 104)))  # type: ignore[arg-type]
+    for persons, through in ((92, 3), (110, 2), (130, 0)):
+        found = around.near(PersonSet(range(persons)), b"asked", (), ())
+        assert found is not None
+        assert (len(found.who), found.through) == (140, through)
+        stand_in = StandIn(found.who, len(found.who), found.name, through=found.through)
+        assert abs(len(found.who) - persons) <= stand_in.steps * TEN_FIVE.most_about
 
 
 # ---------------------------------------------------------------- which questions are known

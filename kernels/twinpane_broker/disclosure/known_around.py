@@ -28,8 +28,8 @@ class KnownSet:
     totals: frozenset[bytes]
     distance: int
     """A set for which it stands in lacks fewer of its persons."""
-    by_another: bool = False
-    """Whether it stands in for a known set that stands in for the asked one."""
+    through: int = 0
+    """How many known sets are in between, each of which it stands in for, or the one before does."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class KnownAround:
 
         If that one equals or is near such a set itself, it would bear the other's number, and so does the cell. Raises EngineError.
         """
-        found, wider, apart = None, self._around(kept), 1
+        found, wider, apart, through = None, self._around(kept), 1, -1
         while (next_one := self._nearest(who, name, wider, cell)) is not None:
-            place, apart = next_one, apart + self.distance(name) - 1
+            place, apart, through = next_one, apart + self.distance(name) - 1, through + 1
             who, name = wider[place].who(cell), wider[place].name(cell)
-            found, wider = KnownSet(who, name, wider[place].totals(cell), apart, found is not None), wider[:place]
+            found, wider = KnownSet(who, name, wider[place].totals(cell), apart, through), wider[:place]
         return found
 
     def _nearest(self, who: PersonSet, name: bytes, wider: "tuple[_Around, ...]", cell: Index) -> int | None:

@@ -42,13 +42,13 @@ class Placing:
     def _near(self, known: KnownSet, kept: tuple[int, ...]) -> Standing:
         if len(known.who) < self.counter.rules.threshold + known.distance - 1:
             return AS_FEW
-        stand_in = StandIn(known.who, len(known.who), known.name, is_known=True, by_another=known.by_another)
+        stand_in = StandIn(known.who, len(known.who), known.name, is_known=True, through=known.through)
         if kept:
             # The memory is not asked about a cell's: beside the other cells it would see whether the two are equal.
             return Standing(False, stand_in)
         standing = self.beside.places(known.who, known.name, PERSONS, known.totals)
-        if standing.stand_in is not None:
-            return replace(standing, stand_in=replace(standing.stand_in, is_known=True, by_another=True))
+        if (another := standing.stand_in) is not None:
+            return replace(standing, stand_in=replace(another, is_known=True, through=another.through + known.through + 1))
         if not standing.admitted:
             return standing
         self.beside.stands_in(known.who)

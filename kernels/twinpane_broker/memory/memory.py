@@ -22,8 +22,8 @@ class StandIn:
     """The name under which the set was released, empty if it has none; None for a sum, about which nothing but its number may be told."""
     is_known: bool = False
     """Whether everybody may know it. Who knows the rows and ages of that set would see one person missing in them."""
-    by_another: bool = False
-    """Whether it stands in for a set that stands in for the asked one."""
+    through: int = 0
+    """How many sets are in between, each of which it stands in for, or the one before does."""
     parts: int = 1
     """Of how many known regions, and others, it is a sum."""
     released: tuple[PersonSet, ...] = field(default=(), repr=False)
@@ -39,7 +39,7 @@ class StandIn:
     @property
     def steps(self) -> int:
         """By how many times as many persons the set may differ from it as from a near set."""
-        return (2 if self.is_sum or self.by_another else 1) * self.parts
+        return ((2 if self.is_sum else 1) + self.through) * self.parts
 
 
 @dataclass(frozen=True)
