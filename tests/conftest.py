@@ -1,6 +1,7 @@
 """What the integration tests share: the kernelspec in a folder of its own."""
 
 import logging
+import signal
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -10,6 +11,10 @@ import pytest
 from twinpane_kernel import install
 
 pytest_plugins = ["harness.strict"]
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell's background jobs ignore Ctrl-C from birth, and so would all that the tests start and interrupt.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -1,13 +1,18 @@
 """A set that is known but for a part: what is known of it adds nothing to what is told of the rest."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, people
 
 from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.check.resolve import check
+from twinpane_broker.disclosure.known_plans import region_plans
 from twinpane_broker.disclosure.known_regions import KnownRegions
 from twinpane_broker.errors import RefusalCode
+from twinpane_broker.question.cohort import Cohort, Entry, Event, Happened, Step, Times
+from twinpane_broker.question.predicates import AllOf, AnyOf, In, Window
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import Rules, load_rules
 
@@ -79,6 +84,47 @@ def test_steps_of_a_cohort_have_regions_too(world: World) -> None:
     assert regions(world, COUNT + one).are_several
     assert not regions(world, f"{COUNT}{ill}").are_several
     assert not regions(world, f"{COUNT}person_id in (select person_id from visit where day >= '2020-01-01' and ward = 'icu')").are_several
+
+
+def test_entries_of_a_cohort_and_what_it_leaves_out_have_regions(world: World) -> None:
+    """Events are told apart by what is known of them; one of nothing but codes is not, or each cohort without a drug would be a sum."""
+    april, ward = Window(column="visit.day", start=date(2020, 4, 1)), In(column="visit.ward", codes=("icu",))
+    plan = bound_to(f"{COUNT}age < 90", world.catalogue).plan
+
+    def several(entry: Entry | None, *steps: Step) -> bool:
+        asked = check(plan.model_copy(update={"cohort": Cohort(entry=entry, steps=steps)}), world.catalogue)
+        return KnownRegions(asked, world.engine.measure).are_several
+
+    came = Event(table="visit", where=april)
+    either = Event(table="visit", where=AnyOf(terms=(april, ward)))
+    both = Event(table="visit", where=AllOf(terms=(april, ward)))
+    of_ward = Event(table="visit", where=ward)
+    assert several(Entry(events=(either,)))
+    assert several(Entry(events=(came, of_ward)))
+    assert not several(Entry(events=(of_ward,)))
+    for event, apart in ((either, True), (both, True), (of_ward, False)):
+        assert several(Entry(events=(came,)), Step(criteria=(Happened(event=event),), exclude=True)) is apart
+    assert several(Entry(events=(came,)), Step(criteria=(Happened(event=either),)))
+    at_most = Happened(event=either, times=Times.at_most, count=2)
+    assert not several(Entry(events=(came,)), Step(criteria=(at_most,)))
+    assert not several(Entry(events=(came,)), Step(criteria=(at_most,), exclude=True))
+
+
+def test_regions_end_where_there_are_too_many_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many sets are not looked at: the question is withheld."""
+    monkeypatch.setattr("twinpane_broker.disclosure.known_regions.MOST_SPLIT", 1)
+    answer = World(tmp_path, catalogue=OPEN).ask(COUNT + "age < 40 or smoker = true")
+    assert isinstance(answer, Refusal)
+    assert answer.code is RefusalCode.withheld
+
+
+def test_secret_first_events_alone_have_their_table_of_persons(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else of them is known; where they belong to persons of several tables, nothing at all."""
+    sql = "select year(d) y, count(*) n from (select person_id, min(day) d from visit where ward = 'icu' group by person_id) f group by y"
+    asked = bound_to(sql, world.catalogue)
+    assert [known.plan.tables for known, _ in region_plans(asked)] == [("person",)]
+    monkeypatch.setattr("twinpane_broker.disclosure.known_plans.home_of", lambda _: None)
+    assert region_plans(asked) == ()
 
 
 def test_too_many_regions_are_withheld(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -213,7 +213,7 @@ def test_a_correlation_of_few_is_withheld(tmp_path: Path) -> None:
 def test_releases_have_no_form_that_could_carry_a_model() -> None:
     """Rows of categories, numbers and marks: no bytes, no free text, at most ten thousand rows of twelve numbers of few digits."""
     assert (MAX_MEASURES, MAX_ROWS) == (12, 10_000)
-    assert set(Value.model_fields) <= {"value", "n", "of", "about", "clipped", "end", "within"}
+    assert set(Value.model_fields) <= {"value", "n", "of", "about", "clipped", "end", "decimals", "within"}
     assert set(Row.model_fields) == {"key", "persons", "values", "about"}
     assert not {"payload", "data", "model", "blob", "text"} & set(Release.model_fields)
     assert CATALOGUE.table("person") is not None
