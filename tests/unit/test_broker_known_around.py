@@ -79,6 +79,16 @@ ASKED = {
         f"select count(*) from (select person_id, min(day) d from visit where {WARDS} group by person_id) f join person p "
         f"on f.person_id = p.person_id where f.d >= {MONTH.format('f.d')}",
     ),
+    "visits to two wards, first in one of two months": (
+        "ward",
+        f"select count(*) from (select person_id, min(day) d from visit where {WARDS} group by person_id) f join person p "
+        f"on f.person_id = p.person_id where (f.d >= {MONTH.format('f.d')}) or (f.d >= '2020-04-01' and f.d < '2020-05-01')",
+    ),
+    "visits to two wards, by the month of the first": (
+        "ward",
+        f"select date_trunc('month', f.d) m, count(*) from (select person_id, min(day) d from visit where {WARDS} group by person_id) f "
+        "join person p on f.person_id = p.person_id group by m",
+    ),
     "who was somewhere": ("visits", OF_PERSONS + "person_id in (select person_id from visit where ward in ('icu', 'er', 'day'))"),
 }  # fmt: skip
 
@@ -181,6 +191,14 @@ def test_a_number_says_how_many_known_sets_are_in_between() -> None:
         assert (len(found.who), found.through) == (140, through)
         stand_in = StandIn(found.who, len(found.who), found.name, through=found.through)
         assert abs(len(found.who) - persons) <= stand_in.steps * TEN_FIVE.most_about
+
+
+def test_whether_few_had_a_first_event_in_a_month_is_no_refusal(tmp_path: Path) -> None:
+    """Everybody knows who came in that month. Before, an OR on days of secret first events was refused where few had one."""
+    first = f"(select person_id, min(day) d from visit where {WARDS} group by person_id) f"
+    months = f"(f.d >= {MONTH.format('f.d')}) or (f.d >= '2019-05-01' and f.d < '2019-06-01')"
+    asked = bound_to(f"select count(*) n from {first} join person p on f.person_id = p.person_id where {months}", OPEN)
+    assert world(tmp_path / "site", 3, "").engine.measure(asked).ways == ()
 
 
 # ---------------------------------------------------------------- which questions are known

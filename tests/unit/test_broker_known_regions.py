@@ -105,9 +105,16 @@ def test_entries_of_a_cohort_and_what_it_leaves_out_have_regions(world: World) -
     for event, apart in ((either, True), (both, True), (of_ward, False)):
         assert several(Entry(events=(came,)), Step(criteria=(Happened(event=event),), exclude=True)) is apart
     assert several(Entry(events=(came,)), Step(criteria=(Happened(event=either),)))
-    at_most = Happened(event=either, times=Times.at_most, count=2)
-    assert not several(Entry(events=(came,)), Step(criteria=(at_most,)))
-    assert not several(Entry(events=(came,)), Step(criteria=(at_most,), exclude=True))
+    # Who has at most so many is whoever has not one more; of two, whoever has but one row has surely not so many.
+    for event, times, count, apart in (
+        (either, Times.at_most, 0, True), (of_ward, Times.at_most, 0, False), (of_ward, Times.at_most, 1, True),
+        (either, Times.exactly, 0, True), (of_ward, Times.exactly, 0, False), (of_ward, Times.exactly, 2, False),
+    ):  # fmt: skip
+        counted = Happened(event=event, times=times, count=count)
+        assert several(Entry(events=(came,)), Step(criteria=(counted,))) is apart
+    twice = Happened(event=of_ward, count=2)
+    assert several(Entry(events=(came,)), Step(criteria=(twice,), exclude=True))
+    assert not several(Entry(events=(came,)), Step(criteria=(twice,)))
 
 
 def test_regions_end_where_there_are_too_many_sets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
-from broker_world import CATALOGUE, World, bound_to, people, visits
+from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, people, visits
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column
 from twinpane_broker.disclosure.known_values import MOST_WEIGHT
@@ -194,3 +195,27 @@ def test_leverage_is_the_same_of_persons_in_parts(tmp_path: Path, monkeypatch: p
     for one, other in ((whole.weight, again.weight), (whole.spreads[0].weight, again.spreads[0].weight)):
         assert one <= other * (1 + 1e-9) < 0.02
         assert sample > 1 or one == pytest.approx(other)
+
+
+def test_days_from_a_secret_first_event_tell_of_nobody(tmp_path: Path) -> None:
+    """Everybody knows when a first event was, if it was at all: one who was long after would show in a mean of days since it.
+
+    Before, no day of such an event counted as known.
+    """
+    seen = []
+    for ill in (True, False):
+        (tmp_path / str(ill)).mkdir()
+        rows: list[Any] = [
+            {
+                "person_id": i, "day": pd.Timestamp("2020-02-03" if i else "2019-05-03"),
+                "ward": "icu" if (i and i % 3) or (not i and ill) else "er",
+            }
+            for i in range(150)
+        ]  # fmt: skip
+        first = "(select person_id, min(day) d from visit where ward = 'icu' group by person_id) f"
+        sql = f"select avg(datediff('day', f.d, v.day)) m from {first} join visit v on f.person_id = v.person_id"
+        again = [{**row, "day": pd.Timestamp("2020-02-05")} for row in rows]
+        answer = World(tmp_path / str(ill), TEN_FIVE, catalogue=OPEN, person=people(), visit=visits(rows + again)).ask(sql)
+        assert isinstance(answer, Release), answer
+        seen.append([value.value for row in answer.rows for value in row.values])
+    assert seen[0] == seen[1] == [None]

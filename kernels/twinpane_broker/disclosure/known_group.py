@@ -17,7 +17,8 @@ GROUPS = "groups"
 
 
 def known_groups(bound: ResolvedPlan, measured: Measured) -> tuple[PersonSet, ...]:
-    """The groups of a question: one, and each region of which another secret decides (``known_regions``).
+    """The groups of a question: who meets its conditions on persons; all its known conditions, also on days; each region of which another
+    secret decides (``known_regions``).
 
     There is none if its tables belong to no table of persons, or to several. Raises EngineError.
     """
@@ -25,5 +26,6 @@ def known_groups(bound: ResolvedPlan, measured: Measured) -> tuple[PersonSet, ..
     if alone is None:
         return ()
     regions = KnownRegions(bound, measured)
-    apart = regions.parts(PersonSet(), (), ()) if regions.are_several and not regions.are_too_many else ()
-    return (measured(alone).who, *(part.region for part in apart if not part.is_sure))
+    apart = regions.parts(PersonSet(), (), ()) if not regions.are_too_many else ()
+    groups = (measured(alone).who, *(part.region for part in apart if not part.is_sure or not regions.are_several))
+    return tuple(group for at, group in enumerate(groups) if group not in groups[:at])

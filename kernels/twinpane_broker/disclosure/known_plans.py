@@ -85,7 +85,8 @@ def grouped(known: ResolvedPlan, bound: ResolvedPlan, kept: tuple[int, ...], mea
     """One of these questions by some axes of the asked one, with numbers; None if not all that is named is known where that is."""
     axes = tuple(bound.axes[place] for place in kept)
     named = (*(column for axis in axes for column in _columns(axis)), *names_used((), measures, None))
-    if any(is_secret_column(column, bound) or not _is_in(column, bound, frozenset(known.plan.tables)) for column in named):
+    asked = replace(bound, firsts={**bound.firsts, **known.firsts})
+    if any(is_secret_column(column, asked) or not _is_in(column, bound, frozenset(known.plan.tables)) for column in named):
         return None
     groups = tuple(bound.plan.group_by[place] for place in kept)
     used = names_used(groups, measures, known.plan.where)
@@ -95,8 +96,8 @@ def grouped(known: ResolvedPlan, bound: ResolvedPlan, kept: tuple[int, ...], mea
 
 
 def known_axes(bound: ResolvedPlan, kept: tuple[int, ...]) -> tuple[int, ...]:
-    """Those of some axes whose categories everybody knows."""
-    return tuple(place for place in kept if not any(is_secret_column(column, bound) for column in _columns(bound.axes[place])))
+    """Those of some axes whose categories everybody knows; of a secret first event's day it is known when it was, if it was at all."""
+    return tuple(place for place in kept if not any(is_kept_secret(column, bound) for column in _columns(bound.axes[place])))
 
 
 def is_known_beside(bound: ResolvedPlan, column: str) -> bool:
@@ -105,9 +106,14 @@ def is_known_beside(bound: ResolvedPlan, column: str) -> bool:
     Whoever knows them would see one person missing in a mean, or in a number of rows. Of the table of persons they are known in any case.
     Days of events are known to those who know who has such events; if nothing secret is asked besides, these know the answer too.
     """
-    if column and is_secret_column(column, bound):
+    if column and is_kept_secret(column, bound):
         return False
     return bool(column and is_of_persons(column, bound)) or asks_for_secrets(bound)
+
+
+def is_kept_secret(column: str, bound: ResolvedPlan) -> bool:
+    """Whether nobody knows the values of a column: not the day of a first event either, whichever event that was."""
+    return is_secret_column(column, next(_with_known_firsts(bound)))
 
 
 def is_of_persons(column: str, bound: ResolvedPlan) -> bool:

@@ -20,11 +20,10 @@ from twinpane_broker.aggregates.registry import Measure
 from twinpane_broker.aggregates.sd import Sd
 from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.check.secret_conditions import is_secret_column
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index
 
-from .known_plans import asks_for_secrets, grouped, home_of, is_of_persons, known_axes, known_plans
+from .known_plans import asks_for_secrets, grouped, home_of, is_kept_secret, is_of_persons, known_axes, known_plans
 
 MOST_WEIGHT = 0.25
 """The largest leverage. Of persons of whom every other one is in the group, who has this much moves the mean by as much as all others'
@@ -45,7 +44,7 @@ class KnownValues:
 
         Raises EngineError.
         """
-        if column and is_secret_column(column, self.bound):
+        if column and is_kept_secret(column, self.bound):
             return False
         known = known_axes(self.bound, kept)
         if known == kept and not self._asks_for_secrets(column):

@@ -110,9 +110,18 @@ def _ways_of_criterion(
     if not isinstance(criterion, Happened) or not _is_secret_event(criterion.event, bound):
         yield criterion, NOTHING
         return
+    if criterion.times is not Times.at_least and (more := _at_least_more(criterion)) is not None:
+        # Who has at most so many is whoever has not one more.
+        for value, rest in _ways_of_criterion(more, bound, is_dated, not denied):
+            if isinstance(value, bool):
+                yield not value, rest
+            elif isinstance(value, Happened):
+                yield value.model_copy(update={"times": Times.at_most, "count": value.count - 1}), rest
+        return
     events = tuple(ways_of_event(criterion.event, bound))
     has_least = all(rest for _, rest in events)
-    is_told_apart = criterion.times is Times.at_least and _has_known_part(criterion.event, bound)
+    # Whoever has fewer rows than count has surely not so many such events.
+    is_told_apart = criterion.times is Times.at_least and (_has_known_part(criterion.event, bound) or criterion.count > 1)
     secret = Rest({criterion})
     if denied:
         yield True, NOTHING
@@ -126,6 +135,13 @@ def _ways_of_criterion(
         told = (secret if place else NOTHING) if denied else rest
         tells = is_told_apart or (criterion.times is Times.at_least and not denied)
         yield criterion.model_copy(update={"event": event}), told if tells else None
+
+
+def _at_least_more(criterion: Happened) -> Happened | None:
+    """The criterion that holds for those for whom this one does not, which counts at most so many events, or exactly none."""
+    if criterion.times is Times.exactly and criterion.count:
+        return None
+    return criterion.model_copy(update={"times": Times.at_least, "count": criterion.count + 1})
 
 
 def _together(*rests: Rest | None) -> Rest | None:

@@ -51,13 +51,17 @@ class Alone:
     def ways(self) -> tuple[int, ...]:
         """The number of persons for each way in which the ORs of WHERE may hold, as far as it is known.
 
-        Of a way on known and secret things none is given: whether few persons have the secret would follow from a refusal. Nor of a way on
-        known things in a table of events: whether few known persons have a row in it would.
+        Of a way on known and secret things none is given: whether few persons have the secret would follow from a refusal. So it would of
+        a way on the day of a first event, as everybody knows when it was, if it was at all. Nor of a way on known things in a table of
+        events: whether few known persons have a row in it would follow.
         """
         bound = self.question.bound
         secret = {way: {is_secret(part, bound) for part in way} for way in ways(terms_of(bound.plan.where))}
         judged = ({True},) if self._of_events else ({True}, {False})
-        return tuple(len(self._those(way)) for way, parts in secret.items() if parts in judged and all(map(self._known, way)))
+        return tuple(
+            len(self._those(way)) for way, parts in secret.items()
+            if parts in judged and all(map(self._known, way)) and not any(map(self._of_firsts, way))
+        )  # fmt: skip
 
     def code_sets(self) -> tuple[int, ...]:
         """The persons of each resolved code set of WHERE, of the cohort and of named cases, whatever the rest of the question says."""
@@ -96,6 +100,10 @@ class Alone:
         read = (column for leaf in leaves(term) for column in self.question.bound.read_by(leaf.column))
         tables = dict.fromkeys(split(column)[0] for column in read)
         return [table for table in tables if not self.store.facts.table(table).single]
+
+    def _of_firsts(self, term: Predicate) -> bool:
+        bound = self.question.bound
+        return any(split(column)[0] in bound.firsts for leaf in leaves(term) for column in bound.read_by(leaf.column))
 
     def _known(self, term: Predicate) -> bool:
         return self.persons.looks_at is not None or not self._events(term)

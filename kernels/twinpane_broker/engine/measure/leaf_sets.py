@@ -45,7 +45,7 @@ class LeafSets:
             sql = f"SELECT t0.{PERSON} AS p FROM {relation(table, self._firsts, conditions)} t0"  # noqa: S608
             return persons_of(self._runner.batches(sql, conditions.parameters))
 
-        return self._store.kept.one(("first", table), ask)
+        return self._store.kept.one(("first", *self._events_of(table)), ask)
 
     def code(self, reference: str, code: int | None) -> PersonSet:
         """The persons with a row that holds a code of a dimension; -1 one that is not approved, None a missing one."""
@@ -107,11 +107,12 @@ class LeafSets:
                     codes.setdefault(category, []).append(code)
             sets = {category: self.codes(reference, held) for category, held in codes.items()}
             return {category: who for category, who in sets.items() if who}
-        return self._store.kept.sets(("axis", key.axis), lambda: self._binned(key))
+        return self._store.kept.sets(("axis", key.axis, *self._events_of(*self._tables_of(reference))), lambda: self._binned(key))
 
     def fine_bins(self, reference: str, borders: tuple[float, ...]) -> Mapping[int, PersonSet]:
         """The persons with a value in each fine bin of a measure."""
-        return self._store.kept.sets(("bins", reference, borders), lambda: self._fine(reference, borders))
+        of = self._events_of(*self._tables_of(reference))
+        return self._store.kept.sets(("bins", reference, borders, *of), lambda: self._fine(reference, borders))
 
     def _binned(self, key: AxisKey) -> Mapping[int, PersonSet]:
         sets = self._grouped(key.axis.column, lambda conditions, column: key.digit(column, conditions.dialect))
@@ -129,9 +130,7 @@ class LeafSets:
         return sets_of(self._runner.batches(self._runner.dialect.distinct(sql), conditions.parameters))
 
     def _leaf(self, leaf: Leaf) -> PersonSet:
-        difference = self._differences.get(leaf.column)
-        read = (leaf.column,) if difference is None else (difference.since, difference.until)
-        tables = list(dict.fromkeys(split(column)[0] for column in read))
+        tables = self._tables_of(leaf.column)
 
         def ask() -> PersonSet:
             conditions = Conditions(
@@ -143,7 +142,16 @@ class LeafSets:
             return persons_of(self._runner.batches(self._runner.dialect.distinct(sql), conditions.parameters))
 
         # The name of a difference is the question's own.
-        return self._store.kept.one(("leaf", leaf.digest(), difference), ask)
+        return self._store.kept.one(("leaf", leaf.digest(), self._differences.get(leaf.column), *self._events_of(*tables)), ask)
+
+    def _tables_of(self, reference: str) -> list[str]:
+        difference = self._differences.get(reference)
+        read = (reference,) if difference is None else (difference.since, difference.until)
+        return list(dict.fromkeys(split(column)[0] for column in read))
+
+    def _events_of(self, *tables: str) -> tuple[str, ...]:
+        """The names of the first events that tables are: others may stand for those by which a question calls its tables."""
+        return tuple(first.name for table in tables if (first := self._firsts.get(table)) is not None)
 
     def _conditions(self) -> Conditions:
         return Conditions(self._catalogue, self._runner.dialect, lambda _: "t0")
