@@ -90,6 +90,10 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
     def _shut_out(self) -> DisabledList:
         return DisabledList(Path(self.state))
 
+    @default("state")
+    def _state_default(self) -> str:
+        return str(Path(self.file).parent)
+
     @default("close")
     def _close_default(self) -> Tries:
         return Tries(time.monotonic, free=5)

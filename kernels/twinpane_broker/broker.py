@@ -61,6 +61,7 @@ class Broker:
         engine: Engine,
         memory: Memory,
         *,
+        whole: Catalogue | None = None,
         signer: Signer | None = None,
         vocabulary: Vocabulary | None = None,
         project: str = "",
@@ -68,7 +69,9 @@ class Broker:
         today: Callable[[], date] = _today,
         log: logging.Logger | None = None,
     ) -> None:
-        """Without a ``signer`` releases are not signed; without a ``vocabulary`` code sets have no descendants.
+        """``whole``: the site's catalogue, of which ``catalogue`` has some tables: a set that two projects describe alike has one name.
+
+        Without a ``signer`` releases are not signed; without a ``vocabulary`` code sets have no descendants.
 
         Withheld answers and spent epsilon are counted per ``project``. ``secret`` is the site's secret, for cell key noise and for how
         near a set must be to a released one to get its number; without one, another distance is drawn at each start.
@@ -81,7 +84,7 @@ class Broker:
         self.rules = policy
         # These digests never change, and a catalogue is large: compute them once.
         self._asked_of = (catalogue.site, catalogue.snapshot, catalogue.digest(), policy.digest())
-        self._catalogue = bytes.fromhex(self._asked_of[2])[:16]
+        self._catalogue = bytes.fromhex((whole or catalogue).digest())[:16]
         self._everybody = {name_of_everybody(table.name) for table in catalogue.tables if catalogue.home(table) is None}
         self._version = policy.version
         self._engine = engine

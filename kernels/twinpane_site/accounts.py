@@ -73,8 +73,9 @@ class Accounts:
         right = secrets.compare_digest(_digest(salt, password), digest)
         return account if right else None
 
-    def put(self, name: str, steward: bool, by: str) -> str:
-        """Make an account, or give one another password and these rights. Returns the password, which is kept nowhere.
+    def put(self, name: str, steward: bool | None, by: str) -> str:
+        """Make an account, or give one another password and these rights; None: those that it has. Returns the password, which is kept
+        nowhere.
 
         Raises ConfigError for what cannot be a name.
         """
@@ -84,7 +85,9 @@ class Accounts:
             raise ConfigError(f"{name!r} cannot be a name: letters, digits and ._@- only.") from None
         password, salt = _new_password(), secrets.token_hex(16)
         with self._db.transaction() as connection:
-            what = f"{'changed' if self.get(name) else 'made'}, {'a steward' if steward else 'no steward'}"
+            before = self.get(name)
+            steward = steward if steward is not None else before is not None and before.steward
+            what = f"{'changed' if before else 'made'}, {'a steward' if steward else 'no steward'}"
             entry = self._ledger.append(LedgerEvent.account, {"user": name, "what": what, "by": by}, self._clock())
             connection.execute(
                 "INSERT OR REPLACE INTO account (name, steward, salt, digest, changed) VALUES (?, ?, ?, ?, ?)",

@@ -51,7 +51,10 @@ def open_broker(
         engine = _engine(site.config.engine, home, catalogue, snapshot)
         vocabulary = Vocabulary.load(site.vocabulary, codes_of(catalogue) | engine.unlisted_codes)
         memory = SqliteMemory(home / MEMORY, register=Register(home / REGISTER).identity)
-        return Broker(catalogue, site.policy.rules, engine, memory, signer=signer, vocabulary=vocabulary, project=project, secret=secret)
+        return Broker(
+            catalogue, site.policy.rules, engine, memory, whole=site.catalogue.published, signer=signer, vocabulary=vocabulary,
+            project=project, secret=secret,
+        )  # fmt: skip
     except (EngineError, PolicyError, DamagedMemory) as error:
         raise ConfigError(f"The broker of {site.folder} does not start: {str(error).rstrip('.')}.") from None
     except (OSError, sqlite3.Error, duckdb.Error) as error:

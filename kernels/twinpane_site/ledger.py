@@ -95,8 +95,8 @@ class Ledger:
         self._catch_up()
         try:
             with self._db.transaction() as connection:
-                if kind in CROSSINGS and self.frozen():
-                    raise Frozen("This site is frozen by its steward, so nothing leaves. Two stewards can unfreeze it.")
+                if kind in CROSSINGS:
+                    self.require_open()
                 last = connection.execute("SELECT seq, hash FROM ledger ORDER BY seq DESC LIMIT 1").fetchone()
                 seq, prev = (last["seq"] + 1, last["hash"]) if last else (1, GENESIS)
                 digest = chain_hash(seq, prev, stamp, kind.value, text)
@@ -121,6 +121,11 @@ class Ledger:
         """The signed head, None for an empty ledger."""
         row = self._db.row("SELECT seq, hash, signature FROM ledger_head")
         return LedgerHead(row["seq"], row["hash"], row["signature"]) if row else None
+
+    def require_open(self) -> None:
+        """Raises Frozen while the site is frozen."""
+        if self.frozen():
+            raise Frozen("This site is frozen by its steward, so nothing leaves. Two stewards can unfreeze it.")
 
     def frozen(self) -> bool:
         """Whether the site is frozen: by its lines alone, so that no other record can say otherwise. Raises StoreError."""

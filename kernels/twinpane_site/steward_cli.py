@@ -87,12 +87,15 @@ def account() -> None:
 @account.command("add")
 @FOLDER
 @click.argument("name")
-@click.option("--steward", is_flag=True, help="May see the steward's pages, freeze, and agree to unfreeze.")
+@click.option(
+    "--steward/--no-steward", default=None, help="May see the steward's pages, freeze, and agree to unfreeze; as before by default."
+)
 @BY
-def add(folder: Path, name: str, steward: bool, by: str | None) -> None:
-    """Make an account, or give one another password and these rights."""
+def add(folder: Path, name: str, steward: bool | None, by: str | None) -> None:
+    """Make an account, or give one another password, and these rights."""
     with desk(folder) as at:
         password = at.accounts.put(name, steward, by or getpass.getuser())
+        steward = name.lower() in at.accounts.stewards()
     click.echo(f"{name.lower()} is {'a steward' if steward else 'no steward'}. The password, shown this once: {password}")
 
 

@@ -46,6 +46,7 @@ def ask(folder: Path, sql: str, project: str | None, now: datetime) -> Answer:
         plan = parse_sql(sql, catalogue)
     except Refused as refused:
         return Answer(site.config.id, code=refused.code.value, reason=refused.reason)
+    _require_open(folder, key)
     snapshot = materialise(site.config, site.catalogue, folder)
     broker = open_broker(site, catalogue, snapshot, noise_secret(key), project or "", lambda release: signed(release, key))
     result = broker.run(plan)
@@ -63,6 +64,15 @@ def ask(folder: Path, sql: str, project: str | None, now: datetime) -> Answer:
     if isinstance(result, Refusal):
         return Answer(site.config.id, code=result.code.value, reason=result.reason)
     return Answer(site.config.id, release=result)
+
+
+def _require_open(folder: Path, key: keys.SiteKey) -> None:
+    """Raises Frozen while the site lets nothing out: then nothing is asked, remembered or charged either."""
+    db = Database.open(folder)
+    try:
+        Ledger(db, key).require_open()
+    finally:
+        db.close()
 
 
 def _catalogue(site: Site, project: str | None) -> Catalogue:

@@ -233,7 +233,7 @@ def _judged_alone(bound: ResolvedPlan, evidence: Evidence, rules: Rules, measure
     _current.append(trace)
     with InProcessMemory().decision() as fresh:
         beside = Beside(
-            places=lambda who, name, kind, totals: fresh.place(who, name, k, k, kind, totals),
+            places=lambda who, name, kind, totals, part=b"": fresh.place(who, name + part, k, k, kind, totals),
             admits=lambda who, name, totals: fresh.admits(who, k, name, k, totals),
             admits_rows=partial(fresh.admits_rows, threshold=k), stands_in=fresh.stands_in, instead=fresh.instead,
             distance=lambda _name: k, measured=measured,

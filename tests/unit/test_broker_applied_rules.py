@@ -53,7 +53,7 @@ def test_every_aggregate_that_has_a_rule_says_it() -> None:
 def test_the_mark_says_how_far_the_exact_number_may_be() -> None:
     """As many persons as twice the threshold of the release's own rules, four times where numbers were added; of several the most."""
     rules = tuple(AppliedRule(code="threshold", numbers={"persons": persons}) for persons in (10, 11))
-    assert "fewer than 22 persons (44 where it was added up, or a third stands between)" in about_means(rules)
+    assert "fewer than 22 persons (44 or more where it was added up, or others stand between)" in about_means(rules)
     assert "fewer than 20 persons" in about_means(rules[:1])
     assert "by a few persons" in about_means(("An older sentence.",))
     assert marked("110", True) == "≈ 110"

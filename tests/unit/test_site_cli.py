@@ -254,7 +254,7 @@ def test_numbers_that_are_about_are_marked_with_a_note():
     said = " ".join(" ".join(lines).split())
     assert all(len(line) <= 100 for line in lines)
     assert "≈ about: do not subtract it from other numbers. It is the number of a near group, or of the same one; before" in said
-    assert "fewer than 22 persons (44 where it was added up, or a third stands between)" in said
+    assert "fewer than 22 persons (44 or more where it was added up, or others stand between)" in said
     assert "≈ 3,000 persons at north" in said
     assert "or it is the number of a near group, or of the same one, marked ≈ (about)" in said
 

@@ -328,6 +328,17 @@ def test_what_is_no_name_gets_no_account(accounts, name):
         accounts.put(name, True, "root")
 
 
+def test_another_password_takes_no_rights(accounts):
+    """A steward with a new password is a steward; a new account has no rights that nobody gave it."""
+    accounts.put("ada", True, "root")
+    old = accounts.put("ada", None, "root")
+    assert accounts.stewards() == {"ada"}
+    assert accounts.proved("ada", old)
+    accounts.put("bo", None, "root")
+    accounts.put("ada", False, "root")
+    assert accounts.stewards() == frozenset()
+
+
 def test_without_the_ledger_an_account_is_not_made(accounts, site, monkeypatch):
     def full(*_):
         raise StoreError("full")

@@ -47,6 +47,16 @@ def ledger(folder):
         db.close()
 
 
+def test_a_frozen_site_judges_no_question_of_the_terminal(folder, monkeypatch):
+    """Nothing would leave, but the memory and the account would keep it. Before, they did."""
+    assert run("query", folder, "select count(*) n from person").exit_code == 0
+    assert run("freeze", folder, "--by", "root").exit_code == 0
+    monkeypatch.setattr("twinpane_site.terminal_query.open_broker", lambda *_: pytest.fail("a broker was opened"))
+    done = run("query", folder, "select count(*) n from person where sex = 1")
+    assert done.exit_code != 0
+    assert "frozen" in done.output
+
+
 def test_one_command_freezes_and_two_people_unfreeze(folder):
     ada, bo = account(folder, "ada", "--steward"), account(folder, "Bo", "--steward")
     frozen = run("freeze", folder, "--reason", "a leak?", "--by", "ada")
@@ -87,6 +97,8 @@ def test_accounts_are_listed_changed_and_removed(folder):
     first = account(folder, "Ada", "--steward")
     assert run("account", "list", folder).output == "ada  steward\n"
     assert account(folder, "ada") != first
+    assert run("account", "list", folder).output == "ada  steward\n"
+    account(folder, "ada", "--no-steward")
     assert run("account", "list", folder).output == "ada\n"
     assert run("account", "remove", folder, "ADA").exit_code == 0
     assert run("account", "list", folder).output == ""

@@ -83,7 +83,7 @@ def note(ax):
     return "" if label is None else " ".join(label.get_text().split())
 
 
-NOTED = "before rounding, they differ by fewer than 20 persons (40 where it was added up, or a third stands between)"
+NOTED = "before rounding, they differ by fewer than 20 persons (40 or more where it was added up, or others stand between)"
 
 
 @pytest.mark.usefixtures("stand_ins")

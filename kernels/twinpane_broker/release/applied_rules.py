@@ -34,7 +34,7 @@ SENTENCES: Mapping[str, str] = {
     "row_rounding": (
         "Numbers of rows and of values are rounded to {base}, as a person has several of them, but are never below the persons': "
         "so they may be off by half of that, and say between which numbers the true one is. "
-        "Beside an earlier group's number (≈) they are rounded more coarsely."
+        "Beside an earlier group's number (≈), and where a few of a group may lack a value, they are rounded more coarsely."
     ),
     "clipping": (
         "Values beyond a column's bounds count as lying on them. If these are {share} % or more of the values of a mean, sum or spread, "

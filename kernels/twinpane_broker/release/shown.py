@@ -131,7 +131,9 @@ def about_means(rules: Iterable[AppliedRule | str]) -> str:
     """What the mark means, without a full stop; how near the numbers are follows from the largest threshold of the rules."""
     # How near a set must be to get another's number is drawn (``Broker``): by fewer persons than twice the threshold, on either side.
     found = max(thresholds(tuple(rules)), default=0)
-    few = f"fewer than {2 * found} persons ({4 * found} where it was added up, or a third stands between)" if found else "a few persons"
+    few = (
+        f"fewer than {2 * found} persons ({4 * found} or more where it was added up, or others stand between)" if found else "a few persons"
+    )
     return (
         f"{ABOUT} about: do not subtract it from other numbers. It is the number of a near group, or of the same one; before rounding, "
         f"they differ by {few}"
