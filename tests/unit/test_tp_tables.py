@@ -130,7 +130,8 @@ def test_the_frame_says_which_pooled_numbers_are_at_least_so(answer):
 
 
 ABOUT = "≈ about: do not subtract it from other numbers. It is the number of a near group, or of the same one; before rounding, they "
-ABOUT += "differ by fewer than 20 persons (40 or more where it was added up, or others stand between). A pooled number is about if a part of it is."
+ABOUT += "differ by fewer than 20 persons (40 or more where it was added up, or others stand between). A pooled number is about "
+ABOUT += "if a part of it is."
 
 
 def of_another_group(site, place, persons):
