@@ -103,7 +103,8 @@ def meter(report: CellReport) -> str:
     parts: list[str] = []
     order = {site.site: place for place, site in enumerate(report.sites)}
     for site, left in sorted(report.left.items(), key=lambda item: order.get(item[0], len(order))):
-        of = f" of {bits(report.day[site])}" if site in report.day else ""
+        # Who was granted more today has more left than a day's: of how many is not known here.
+        of = f" of {bits(report.day[site])}" if left <= report.day.get(site, 0.0) else ""
         parts.append(f"{bits(left)}{of}{'' if parts else ' bits left today'} at {title_of(report, site)}")
     return "meter: " + " · ".join(parts) if parts else ""
 

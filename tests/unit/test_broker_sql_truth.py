@@ -67,6 +67,8 @@ SAME = [
     "select count(*) from (select person_id, condition_concept_id as code from condition_occurrence) c where code = 201826",
     "select count(*) from person where person_id in (select person_id from condition_occurrence where condition_concept_id = 201826) "
     "or person_id in (select person_id from drug_exposure where drug_concept_id = 1503297)",
+    "select count(*) from person where person_id in (select person_id from person where weight >= 80) "
+    "or person_id in (select person_id from drug_exposure where drug_concept_id = 1503297)",
     "select count(*) from person where not (person_id in (select person_id from condition_occurrence where condition_concept_id = 201826) "
     "and person_id not in (select person_id from drug_exposure where drug_concept_id = 1503297))",
     "select count(*) from person where person_id in (select person_id from condition_occurrence where condition_concept_id = 201826 "
@@ -301,7 +303,7 @@ REFUSED = {
     "select count(*) from person where person_id in (select ref from person)": "chooses persons",
     "select count(*) from person where exists (select 1 from measurement)": "chooses persons",
     "select count(*) from person p where exists (select 1 from measurement m where m.person_id = p.ref)": "chooses persons",
-    "select count(*) from person where weight > 50 or person_id in (select person_id from measurement)": "OR takes conditions of one kind",
+    "select count(*) from person where weight > 50 or person_id in (select person_id from measurement)": "IN (SELECT person_id FROM person",
     "select count(*) from person where person_id in (select person_id from measurement limit 5)": "LIMIT",
     "select count(*) from (select person_id, count(*) as n from measurement group by person_id) m where n > 3": "HAVING count(*) >= 2",
     "select g.n from (select gender_concept_id as n, count(*) from person group by 1 limit 1) g": "chooses rows and columns",

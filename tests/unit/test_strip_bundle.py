@@ -119,6 +119,12 @@ def test_reveals_stand_in_a_table_as_they_arrive():
     assert "meter: 1,012 of 1,024 bits left today at Site A" in visible(bundle(one)["text/html"])
 
 
+def test_more_than_a_day_is_left_of_what_nobody_here_knows():
+    """Who was granted bits today has more than a day's. Before, 1,204 of 1,024 were left."""
+    one = report("same", reveals=(RevealReport(name="n", digits=1),), left={"a": 1204.0}, day={"a": 1024.0})
+    assert "meter: 1,204 bits left today at Site A" in visible(bundle(one)["text/html"])
+
+
 def test_a_boolean_is_shown_as_true_or_false():
     """1.00 said what True is in no language; a site whose value is no boolean shows its number."""
     reveal = Reveal("signed", 3, truth=True, values={"a": 1.0, "b": 0.0, "c": 0.25, "d": None}).report()

@@ -15,7 +15,10 @@ DERIVED = (
     "A SELECT in brackets, or in WITH, chooses rows and columns of tables, or persons (SELECT DISTINCT person_id …). "
     "Numbers of groups are released as they are: ask for them by themselves, and combine the released tables afterwards."
 )
-MIXED = "A condition on persons (IN (SELECT …), EXISTS) stands beside other conditions with AND: OR takes conditions of one kind alone."
+MIXED = (
+    "A condition on persons (IN (SELECT …), EXISTS) stands beside other conditions with AND: OR takes conditions of one kind alone. Write "
+    "each as one on persons: p.person_id IN (SELECT person_id FROM person WHERE age >= 80) OR p.person_id IN (SELECT …)."
+)
 CONCEPT = (
     "Of the table concept a plan knows concept_id and concept_name, which are the code and its label in the catalogue; of concept_ancestor "
     "the codes below one: JOIN concept_ancestor a ON a.descendant_concept_id = t.…_concept_id WHERE a.ancestor_concept_id = 1."
