@@ -189,7 +189,7 @@ def test_a_number_says_how_many_known_sets_are_in_between() -> None:
         found = around.near(PersonSet(range(persons)), b"asked", (), ())
         assert found is not None
         assert (len(found.who), found.through) == (140, through)
-        stand_in = StandIn(found.who, len(found.who), found.name, through=found.through)
+        stand_in = StandIn(found.who, len(found.who), found.name, more=found.through)
         assert abs(len(found.who) - persons) <= stand_in.steps * TEN_FIVE.most_about
 
 

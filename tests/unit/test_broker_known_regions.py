@@ -1,19 +1,27 @@
 """A set that is known but for a part: what is known of it adds nothing to what is told of the rest."""
 
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, people
 
 from twinpane_broker.cells.person_sets import PersonSet
 from twinpane_broker.check.resolve import check
+from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.known_plans import region_plans
-from twinpane_broker.disclosure.known_regions import KnownRegions
+from twinpane_broker.disclosure.known_regions import KnownRegions, Part
+from twinpane_broker.disclosure.placing import Placing
+from twinpane_broker.disclosure.set_names import SetNames
 from twinpane_broker.errors import RefusalCode
+from twinpane_broker.memory import ADMITTED, AS_FEW, REFUSED, StandIn, Standing
 from twinpane_broker.question.cohort import Cohort, Entry, Event, Happened, Step, Times
 from twinpane_broker.question.predicates import AllOf, AnyOf, In, Window
 from twinpane_broker.release.release import Refusal, Release
+from twinpane_broker.rules.cell_key import Counter
 from twinpane_broker.rules.policy import Rules, load_rules
 
 PERSON, *EVENTS = CATALOGUE.tables
@@ -193,3 +201,53 @@ def test_by_known_groups_each_cell_is_a_sum_of_its_own(world: World) -> None:
     for row in answer.rows:
         if row.persons:
             assert abs(row.persons - true[str(row.key[0].value)]) <= 5
+
+
+@dataclass(frozen=True)
+class Regions:
+    """The parts that a test says."""
+
+    found: tuple[Part, ...]
+
+    def parts(self, *_: object) -> tuple[Part, ...]:
+        """These, whatever the set."""
+        return self.found
+
+
+def placed(who: PersonSet, *parts: Part, others: Standing = ADMITTED) -> Standing:
+    """Where a set of these parts stands beside a memory that says ``others`` of all that is in no known region."""
+    beside = cast(Beside, SimpleNamespace(distance=lambda _: 15, places=lambda *_: others))
+    names = cast(SetNames, SimpleNamespace(of=lambda *_: b"asked", around=lambda *_: frozenset()))
+    return Placing(names, beside, None, cast(KnownRegions, Regions(parts)), Counter(TEN_FIVE)).place(who, (), ())
+
+
+def part(first: int, beyond: int, missing: int = 0, *, sure: bool = False) -> Part:
+    """A region of these persons, of whom so many are not in the set."""
+    return Part(PersonSet(range(first, beyond - missing)), PersonSet(range(first, beyond)), sure)
+
+
+def test_a_sum_says_no_more_than_notes_say_of_it() -> None:
+    """What is known for sure adds nothing to how far it may be off; what is nearly known, small or a stand-in's does, up to two steps."""
+    asked = PersonSet(range(400))
+    sure, nearly, small = part(0, 100, sure=True), part(100, 200, 3), part(200, 212, 12)
+    told = (((sure,), 1, 400), ((nearly,), 1, 400), ((sure, nearly), 1, 400), ((nearly, small), 2, 390))
+    for parts, steps, persons in told:
+        who = asked - PersonSet().union(*(one.region - one.who for one in parts))
+        standing = placed(who, *parts)
+        assert standing.stand_in is not None
+        assert (standing.stand_in.steps, standing.stand_in.persons) == (steps, persons)
+    stand_in = Standing(False, StandIn(PersonSet(range(300)), 300, b"earlier"))
+    assert placed(asked, sure, others=stand_in) == Standing(False, StandIn(asked - PersonSet(range(300, 400)), 400, is_known=True, more=-1))
+    assert placed(asked, nearly, small, others=stand_in) is AS_FEW
+    assert placed(asked, sure, others=REFUSED) is REFUSED
+    assert placed(asked, sure, others=AS_FEW) is AS_FEW
+
+
+def test_a_few_beside_known_regions_look_like_nobody() -> None:
+    """Whether they are none or fourteen: at fifteen, which nobody knows, they are told."""
+    for more in (0, 1, 14):
+        standing = placed(PersonSet(range(100 + more)), part(0, 100, sure=True), others=REFUSED)
+        assert standing.stand_in is not None
+        assert (standing.stand_in.persons, standing.stand_in.steps) == (100, 1)
+    assert placed(PersonSet(range(115)), part(0, 100, sure=True), others=REFUSED) is REFUSED
+    assert placed(PersonSet(range(20)), part(0, 10, sure=True)) is AS_FEW

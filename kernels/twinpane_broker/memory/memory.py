@@ -22,10 +22,8 @@ class StandIn:
     """The name under which the set was released, empty if it has none; None for a sum, about which nothing but its number may be told."""
     is_known: bool = False
     """Whether everybody may know it. Who knows the rows and ages of that set would see one person missing in them."""
-    through: int = 0
-    """How many sets are in between, each of which it stands in for, or the one before does."""
-    parts: int = 1
-    """Of how many known regions, and others, it is a sum."""
+    more: int = 0
+    """By how many times as many persons it may differ beyond that: for each set in between, and each known region that is in a sum."""
     released: tuple[PersonSet, ...] = field(default=(), repr=False)
     """Sets that were admitted with their own numbers, which are in the sum."""
     rests_on: tuple[PersonSet, ...] = field(default=(), repr=False)
@@ -39,7 +37,7 @@ class StandIn:
     @property
     def steps(self) -> int:
         """By how many times as many persons the set may differ from it as from a near set."""
-        return ((2 if self.is_sum else 1) + self.through) * self.parts
+        return (2 if self.is_sum else 1) + self.more
 
 
 @dataclass(frozen=True)
