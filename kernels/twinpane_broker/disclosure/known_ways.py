@@ -115,8 +115,8 @@ def _ways_of_criterion(
         for value, rest in _ways_of_criterion(more, bound, is_dated, not denied):
             if isinstance(value, bool):
                 yield not value, rest
-            elif isinstance(value, Happened):
-                yield value.model_copy(update={"times": Times.at_most, "count": value.count - 1}), rest
+            else:
+                yield value.model_copy(update={"times": Times.at_most, "count": more.count - 1}), rest
         return
     events = tuple(ways_of_event(criterion.event, bound))
     has_least = all(rest for _, rest in events)
