@@ -214,9 +214,9 @@ class Regions:
         return self.found
 
 
-def placed(who: PersonSet, *parts: Part, others: Standing = ADMITTED) -> Standing:
+def placed(who: PersonSet, *parts: Part, others: Standing = ADMITTED, distance: int = 15) -> Standing:
     """Where a set of these parts stands beside a memory that says ``others`` of all that is in no known region."""
-    beside = cast(Beside, SimpleNamespace(distance=lambda _: 15, places=lambda *_: others))
+    beside = cast(Beside, SimpleNamespace(distance=lambda _: distance, places=lambda *_: others))
     names = cast(SetNames, SimpleNamespace(of=lambda *_: b"asked", around=lambda *_: frozenset()))
     return Placing(names, beside, None, cast(KnownRegions, Regions(parts)), Counter(TEN_FIVE)).place(who, (), ())
 
@@ -250,4 +250,8 @@ def test_a_few_beside_known_regions_look_like_nobody() -> None:
         assert standing.stand_in is not None
         assert (standing.stand_in.persons, standing.stand_in.steps) == (100, 1)
     assert placed(PersonSet(range(115)), part(0, 100, sure=True), others=REFUSED) is REFUSED
+    # At the largest distance too what is told is no further off than notes say: eighteen persons of the region, and eighteen others.
+    furthest = placed(PersonSet(range(82)) | PersonSet(range(100, 118)), part(0, 100, 18), distance=19)
+    assert furthest.stand_in is not None
+    assert furthest.stand_in.steps == 2
     assert placed(PersonSet(range(20)), part(0, 10, sure=True)) is AS_FEW

@@ -70,7 +70,7 @@ class Placing:
         off += sum(len(part.region) for part in full if part.region not in known)
         if len(left) < distance:
             # So few look like nobody.
-            whole = StandIn(PersonSet().union(*known), persons, is_known=True, more=self._more(off + distance))
+            whole = StandIn(PersonSet().union(*known), persons, is_known=True, more=self._more(off + distance - 1))
             return Standing(False, whole) if persons >= k + distance - 1 else AS_FEW
         standing = self.beside.places(left, name, PERSONS, totals, OTHERS)
         told = StandIn(left, len(left)) if standing.admitted else standing.stand_in
