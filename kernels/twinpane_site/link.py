@@ -59,7 +59,7 @@ class SiteLink:
     def __init__(
         self, url: str, site: str, key: SiteKey, token: str,
         on_joined: Callable[[tuple[str, ...]], None], on_message: Callable[[wire.ForAgent], None], on_refused: Callable[[str], None],
-        frozen: Callable[[], bool] = lambda: False,
+        frozen: Callable[[], bool],
     ) -> None:  # fmt: skip
         check_address(url)
         self._url = f"{url.rstrip('/')}/agent"

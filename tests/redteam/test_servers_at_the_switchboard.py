@@ -123,7 +123,9 @@ async def strangers(port: int, address: str, until: float) -> None:
 async def test_a_server_that_plays_a_site_does_not_keep_it_out(outside: Outside, address: str) -> None:
     """A server that speaks for a site's address does not keep it out. The site joins beside it as fast as alone."""
     joined: list[float] = []
-    link = SiteLink(outside.url, "a", SiteKey(KEY), "", lambda _: joined.append(time.monotonic()), lambda _: None, lambda _: None)
+    link = SiteLink(
+        outside.url, "a", SiteKey(KEY), "", lambda _: joined.append(time.monotonic()), lambda _: None, lambda _: None, lambda: False
+    )
     async with door(forwarder.leading_to(outside.gates)) as port:
         flood = asyncio.create_task(strangers(port, address, time.monotonic() + SECONDS))
         await asyncio.sleep(1)

@@ -177,7 +177,7 @@ async def test_a_hub_that_relays_a_challenge_is_not_taken_for_the_site(board: Bo
     async with serve(relay, "127.0.0.1", 0) as hostile:
         url = f"ws://127.0.0.1:{next(iter(hostile.sockets)).getsockname()[1]}"
         joined: list[tuple[str, ...]] = []
-        link = SiteLink(url, "a", SiteKey(KEY), "", joined.append, lambda _: None, lambda _: None)
+        link = SiteLink(url, "a", SiteKey(KEY), "", joined.append, lambda _: None, lambda _: None, lambda: False)
         running = asyncio.create_task(link.run())
         async with asyncio.timeout(20):
             while not ends:

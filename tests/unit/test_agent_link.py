@@ -51,7 +51,7 @@ class Site:
         self.joined, self.messages, self.refusals = [], [], []
         self.fails = False
         self.url = url
-        self.link = SiteLink(url, "a", KEY, "one-time", self.joined.append, self.take, self.refusals.append)
+        self.link = SiteLink(url, "a", KEY, "one-time", self.joined.append, self.take, self.refusals.append, lambda: False)
 
     def take(self, message):
         if self.fails:
