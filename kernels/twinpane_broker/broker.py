@@ -73,8 +73,9 @@ class Broker:
 
         Without a ``signer`` releases are not signed; without a ``vocabulary`` code sets have no descendants.
 
-        Withheld answers and spent epsilon are counted per ``project``. ``secret`` is the site's secret, for cell key noise and for how
-        near a set must be to a released one to get its number; without one, another distance is drawn at each start.
+        Withheld answers and spent epsilon are counted per ``project``. ``secret`` is the site's secret, by which all is
+        drawn: which way a count is rounded, cell key noise, how near a set must be to a released one to get its number. Without one,
+        another is drawn at each start.
         Raises PolicyError if the policy needs a secret or a library that is not there.
         """
         Counter(policy, secret)
@@ -92,7 +93,6 @@ class Broker:
         self._vocabulary = vocabulary
         self._sign = signer or (lambda release: release)
         self._project = project
-        self._secret = secret
         self._draws = secret or secrets.token_bytes(16)
         self._today = today
         self._log = log or logging.getLogger(__name__)
@@ -181,7 +181,7 @@ class Broker:
                 places=cost.covering(partial(self._placed, decision)), admits=partial(self._admits, decision),
                 admits_rows=partial(decision.admits_rows, threshold=threshold), stands_in=decision.stands_in, instead=decision.instead,
                 distance=self._distance, measured=self._engine.measure,
-            ), self._secret, names,
+            ), self._draws, names,
         )  # fmt: skip
         if groups and not judged.answer.withheld:
             judged = replace(judged, values={**judged.values, GROUPS: groups})

@@ -112,12 +112,12 @@ class Raw:
 
     def _slack(self, measure: Measure, shown: float, row: Row, bound: ResolvedPlan) -> float:
         """How far rounding may move a number."""
-        base = self.rules.base / 2
+        base = self.rules.base - 0.5
         if isinstance(measure, OfCell):
             if measure.takes_within:
                 of = max((value.of or 0 for value in row.values), default=0)
                 return 0.1 + (100 * 2 * base / of if of else 100)
-            return base if measure.of_persons else base * (1 + self._rows_each(bound.plan))
+            return base if measure.of_persons else self.rules.base * (1 + self._rows_each(bound.plan))
         # Three digits, of the number or of the span between the bounds, and never finer than the catalogue's precision.
         digits = _third(shown) / 2 + 1e-9
         if not isinstance(measure, OfValues):

@@ -6,6 +6,7 @@ from .around import AROUND, around
 from .balance import balance
 from .bands import BANDS, bands
 from .beside import BESIDE, beside
+from .certain import CERTAIN, certain
 from .descriptions import descriptions
 from .flips import flips
 from .known import known_days, known_rows, known_values
@@ -33,6 +34,7 @@ ATTACKS: dict[str, Attack] = {
     "known days": known_days,
     **{name: partial(around, name=name) for name in AROUND},
     **{name: partial(beside, name=name) for name in BESIDE},
+    **{name: partial(certain, name=name) for name in CERTAIN},
     "overlap": overlap,
     "one in two cells": one_in_two_cells,
     "avg and sum": mean_and_sum,

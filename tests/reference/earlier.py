@@ -43,11 +43,11 @@ class Earlier:
         """Whether a number of persons may be shown for a set, marked: an earlier set's that it equals or is near, or else a sum of some."""
         if number is None:
             return False
-        if any(rounded(len(old), rules.base) == number for old in self.around(who, rules)):
+        if any(number in rounded(len(old), rules.base) for old in self.around(who, rules)):
             return True
         if number in self.left_of_another and abs(number - len(who)) <= rules.most_about + rules.base:
             return True
-        if any(who <= rest and number == rounded(len(rest), rules.base) and len(rest - who) <= rules.most_about for rest in self.left_over):
+        if any(who <= rest and number in rounded(len(rest), rules.base) and len(rest - who) <= rules.most_about for rest in self.left_over):
             return True
         if self.parts and number in sums(who, self.parts, rules, lambda part: self._numbers(part, rules)):
             return True
@@ -56,7 +56,7 @@ class Earlier:
 
     def _numbers(self, part: Persons, rules: Rules) -> set[int]:
         """What may be told of a part: its own number, an earlier set's, or what can be added up."""
-        near = {rounded(len(old), rules.base) for old in (part, *stand_ins(part, rules, self.sets))}
+        near = set().union(*(rounded(len(old), rules.base) for old in (part, *stand_ins(part, rules, self.sets))))
         return near | sums_for(part, rules, self.sets, self.whole)
 
     def around(self, who: Persons, rules: Rules) -> list[Persons]:
@@ -87,7 +87,8 @@ def left_of_another(total: int, key: Key, shown: Mapping[Key, Persons], rules: R
     """What may be left of another set's number, which is rounded and stands for the question's persons, beside the cells of a line that
     are shown with their own: the line of which the question's persons are the total, in the table or in its totals."""
     others = frozenset[str]().union(*(who for other, who in shown.items() if other != key and open_axes(other) == open_axes(key)))
-    return tuple(rounded(total - len(others) + more, rules.base) for more in range(-rules.base, rules.base + 1))
+    off = 2 * rules.base
+    return tuple(set().union(*(rounded(total - len(others) + more, rules.base) for more in range(-off, off + 1))))
 
 
 def left_over(key: Key, own: Mapping[Key, Persons], everybody: Persons) -> Iterator[Persons]:

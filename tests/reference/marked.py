@@ -42,7 +42,7 @@ def _share_about(measure, value: Value, row: Row, question: Question, earlier: E
     if group in question.told:
         if value.of != question.told[group]:
             faults.append(f"is out of {value.of}, and its group's row shows {question.told[group]}")
-    elif not (row.about and value.of == own) and not earlier.may_show(value.of, whole, rules):
+    elif not (row.about and value.of in own) and not earlier.may_show(value.of, whole, rules):
         faults.append(f"is out of {value.of}, which is neither its group's number nor that of an earlier set near it")
     if value.of and value.n is not None and value.value != percent_of(value.n, value.of, rules):
         faults.append(f"is {value.value}, not {value.n} of {value.of}")

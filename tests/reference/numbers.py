@@ -28,8 +28,9 @@ class Number:
     who: frozenset
     allowed: frozenset[float] = frozenset()
     why: str = ""
-    n: int | None = None
-    of: int | None = None
+    n: frozenset[int] | None = None
+    """Over how many values or persons it may say that it is; None where anything."""
+    of: frozenset[int] | None = None
 
     def permits(self, value: float) -> bool:
         """Whether the broker may show this."""
@@ -41,9 +42,9 @@ def hidden(who: frozenset, why: str) -> Number:
     return Number(who, why=why)
 
 
-def rounded(count: int, base: int) -> int:
-    """To the nearest multiple, halves up."""
-    return math.floor(Fraction(count, base) + Fraction(1, 2)) * base
+def rounded(count: int, base: int) -> frozenset[int]:
+    """What a count may be rounded to: the multiple below it or the one above. Which of them is drawn."""
+    return frozenset({math.floor(Fraction(count, base)) * base, math.ceil(Fraction(count, base)) * base})
 
 
 def primary(persons: int, everyone: int, rules: Rules) -> str:
@@ -73,7 +74,7 @@ def _places(mean: float, column: Column, rules: Rules, n: int, known: bool) -> i
     step = column.precision or (1.0 if column.type == "integer" else None)
     if known:
         return places
-    fewest = max(rules.threshold, n - rules.base // 2)
+    fewest = max(rules.threshold, n - (rules.base - 1))
     return rules.digits - round(math.log10(high - low)) if step is None else min(places, math.floor(math.log10(fewest / step) + SLACK))
 
 
@@ -117,7 +118,7 @@ def counted(rows: pd.DataFrame, rules: Rules) -> Number:
     who = frozenset(each.index)
     if why := spread_out(each.tolist(), rules):
         return hidden(who, why)
-    return Number(who, frozenset({float(rounded(len(rows), rules.base))}))
+    return Number(who, frozenset(map(float, rounded(len(rows), rules.base))))
 
 
 def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules, n: int | None = None) -> Number:
@@ -134,28 +135,28 @@ def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules
         return hidden(who, "one person has most of the values")
     # Where a number of values is told coarsely, by how much follows from the catalogue, which is not known here; else it is that of persons
     # of whom a few may lack a value.
-    own = rules.base // 2
-    offs = [own] if n is None else [own + rules.most_about, *(rules.most_about * each // 2 for each in range(1, MOST_ROWS_EACH))]
-    known, n = rules.base == 1 and n is None, rounded(len(values), rules.base) if n is None else n
+    own = rules.base - 1
+    offs = [own] if n is None else [own + rules.most_about, *(rules.most_about * each - 1 for each in range(1, MOST_ROWS_EACH))]
+    known, ns = rules.base == 1 and n is None, rounded(len(values), rules.base) if n is None else frozenset({n})
     if measure.kind == MeasureKind.quantile:
-        return _quantile(measure.percent, column, each, values, rules, n)
+        return _quantile(measure.percent, column, each, values, rules, ns)
     if why := spread_out(each.sum().tolist(), rules):
         return hidden(who, why)
     exact = [Fraction(value) for value in values]
     mean = sum(exact) / len(exact)
     if measure.kind == MeasureKind.mean:
-        return Number(who, _means(float(mean), column, rules, n, known), n=n)
+        return Number(who, frozenset().union(*(_means(float(mean), column, rules, n, known) for n in ns)), n=ns)
     if measure.kind == MeasureKind.sum:
-        means = _means(float(mean), column, rules, n, known)
-        return Number(who, frozenset(_sum(each, n, off, column, rules, known) for each in means for off in offs), n=n)
+        means = ((each, n) for n in ns for each in _means(float(mean), column, rules, n, known))
+        return Number(who, frozenset(_sum(each, n, off, column, rules, known) for each, n in means for off in offs), n=ns)
     if len(who) < rules.spread_persons:
         return hidden(who, "too few persons for a spread")
     variance = float(sum((value - mean) ** 2 for value in exact) / (len(exact) - 1))
     value = variance if measure.kind == MeasureKind.var else math.sqrt(variance)
-    return Number(who, shortened(value, rules.digits_spread), n=n)
+    return Number(who, shortened(value, rules.digits_spread), n=ns)
 
 
-def _quantile(percent: int, column: Column, each: SeriesGroupBy, values: np.ndarray, rules: Rules, n: int) -> Number:
+def _quantile(percent: int, column: Column, each: SeriesGroupBy, values: np.ndarray, rules: Rules, n: frozenset[int]) -> Number:
     who = frozenset(each.groups)
     if len(who) * min(percent, 100 - percent) < 100 * rules.threshold:
         return hidden(who, "too few persons on a side of the quantile")

@@ -72,7 +72,7 @@ def sums(who: Persons, of: Collection[Part], rules: Rules, told: Callable[[Perso
             found |= {*told(who)}
         else:
             more = {0, *told(left)} if len(left) < 2 * rules.threshold - 1 else told(left)
-            found |= {rounded(known + each, rules.base) for each in more}
+            found |= set().union(*(rounded(known + each, rules.base) for each in more))
     return found
 
 

@@ -36,7 +36,7 @@ def _sums(who: Persons, rules: Rules, earlier: Collection[Persons], whole: Perso
         off = rules.most_about_sum + rules.base
         yield range(new.bit_count() - off, new.bit_count() + off + 1)
     asked = [] if whole == who or whole in earlier else [sum(1 << places[person] for person in whole)]
-    yield from ((rounded(one, rules.base),) for one in _of_two(new, old + asked, rules))
+    yield from (rounded(one, rules.base) for one in _of_two(new, old + asked, rules))
 
 
 def _of_two(new: int, old: list[int], rules: Rules) -> Iterator[int]:

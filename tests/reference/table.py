@@ -69,7 +69,7 @@ def verdict_on(answer: Release | Refusal, question: Question, earlier: Collectio
         return _with_known(_judged(answer, question, question, earlier), question, earlier)
     inside = frozenset(question.everybody[PERSON])
     near = [old for old in earlier.around(question.who, question.rules) if old <= inside]
-    told = [old for old in near if rounded(len(old), question.rules.base) == answer.persons] or [question.who]
+    told = [old for old in near if answer.persons in rounded(len(old), question.rules.base)] or [question.who]
     verdicts = [_judged(answer, question, question.of(old), earlier) for old in told]
     if earlier.may_be_summed(question.who, question.rules):  # a sum of sets has no table
         verdicts.append(_judged(answer, question, question, earlier))
@@ -140,7 +140,7 @@ def _judged(answer: Release, own: Question, told: Question, earlier: Earlier) ->
 
 def _is_its_own(row: Row, part: pd.DataFrame, is_own: bool, rules: Rules) -> bool:
     """Whether a row shows the number of its own persons; in the table of another set, all rows are marked."""
-    return bool(row.persons) and (not row.about if is_own else row.persons == rounded(part[PERSON].nunique(), rules.base))
+    return bool(row.persons) and (not row.about if is_own else row.persons in rounded(part[PERSON].nunique(), rules.base))
 
 
 def _places(question: Question) -> pd.Series:
@@ -193,8 +193,8 @@ def _judge_persons(name: str, told: Release | Row, who: Persons, rules: Rules, e
         verdict.sets.append(who)
         if who and must_be_marked(earlier.parts, rules):
             verdict.faults.append(f"{name} has its own number, though all of some known region are in it")
-        if told.persons != rounded(len(who), rules.base):
-            verdict.faults.append(f"{name} has {told.persons} persons, not {rounded(len(who), rules.base)}")
+        if told.persons not in rounded(len(who), rules.base):
+            verdict.faults.append(f"{name} has {told.persons} persons, not {len(who)} rounded")
         near = [old for old in earlier.known if len(old - who) < rules.threshold and len(who - old) < rules.threshold]
         if who and near:
             verdict.faults.append(f"{name} shows its {len(who)} persons, beside {len(near[0])} of whom everybody may know")
@@ -287,7 +287,7 @@ def _judge_of_another(name: str, row: Row, who: Persons, rules: Rules, earlier: 
     own, of_others = rounded(len(who), rules.base), earlier.may_show(row.persons, who, rules)
     if not row.about:
         verdict.faults.append(f"{name} has no mark in the table of another set")
-    if row.persons != own and not of_others:
+    if row.persons not in own and not of_others:
         verdict.faults.append(f"{name} is about {row.persons} persons, and {len(who)} of the set that stands in are in it")
     elif not of_others:
         verdict.sets.append(who)

@@ -25,14 +25,14 @@ def coarse(part: pd.DataFrame, question: Question) -> list[int]:
     How many rows a person has is the catalogue's average, which is not known here; fewer than one it is not.
     """
     most = question.rules.most_about
-    return list(dict.fromkeys(rounded(len(part), base) for base in range(most, most * MOST_ROWS_EACH)))
+    return list(dict.fromkeys(each for base in range(most, most * MOST_ROWS_EACH) for each in rounded(len(part), base)))
 
 
 def rows_beside(part: pd.DataFrame, persons: int, question: Question) -> list[int]:
     """The same of rows, of which everybody has one: not fewer than the persons shown, unless there are surely fewer."""
     most = question.rules.most_about
     bases = range(most, most * MOST_ROWS_EACH)
-    return list(dict.fromkeys(max(r, min(persons, r + base // 2)) for base in bases for r in [rounded(len(part), base)]))
+    return list(dict.fromkeys(max(r, min(persons, r + base - 1)) for base in bases for r in rounded(len(part), base)))
 
 
 def _with_value(measure, part: pd.DataFrame) -> pd.DataFrame:
@@ -92,7 +92,7 @@ def beside_another(measure, row: Row, part: pd.DataFrame, question: Question, sh
     sizes = coarse(_with_value(measure, part), question)
     n = shown if shown in sizes else sizes[0]
     number = expected(measure, row, part, question, n)
-    return replace(number, n=n or None)
+    return replace(number, n=frozenset({n}) if n else None)
 
 
 def with_values(part: pd.DataFrame, question: Question) -> list[Persons]:
@@ -111,7 +111,7 @@ def expected(measure, row: Row, part: pd.DataFrame, question: Question, n: int |
     rules, catalogue, who = question.rules, question.catalogue, frozenset(part[PERSON])
     match measure.kind:
         case MeasureKind.persons:
-            return Number(who, frozenset({float(rounded(len(who), rules.base))}))
+            return Number(who, frozenset(map(float, rounded(len(who), rules.base))))
         case MeasureKind.count:
             return counted(part, rules)
         case MeasureKind.share:
@@ -128,14 +128,14 @@ def _share(measure, row: Row, who: Persons, question: Question) -> Number:
     if primary(len(whole), len(question.who), rules) or not whole:
         return hidden(who, "the group it is a share of may not be shown")
     n, of = rounded(len(who), rules.base), rounded(len(whole), rules.base)
-    if of == 0:
+    if of == {0}:
         return hidden(who, "a share of nobody")
-    return Number(who, frozenset({percent_of(n, of, rules)}), n=n, of=of)
+    return Number(who, frozenset(percent_of(one, whole, rules) for one in n for whole in of if whole), n=n, of=of)
 
 
 def percent_of(n: int, of: int, rules: Rules) -> float:
     """To one decimal, or to none where two rounded numbers leave it unsure by 1 or more."""
-    percent, off = min(100.0, 100 * n / of), rules.base // 2
+    percent, off = min(100.0, 100 * n / of), rules.base - 1
     return round(percent, 0 if off * 100 * (1 / of + percent / 100 / of) >= 1 else 1)
 
 
@@ -146,10 +146,10 @@ def faults_of(value: Value, number: Number) -> list[str]:
     faults = []
     if not number.permits(float(value.value)):
         faults.append(f"is {value.value}, not {' or '.join(str(each) for each in sorted(number.allowed)[:4])}")
-    if value.n is not None and number.n is not None and value.n != number.n:
-        faults.append(f"is over {value.n}, not {number.n}")
-    if value.of is not None and number.of is not None and value.of != number.of:
-        faults.append(f"is out of {value.of}, not {number.of}")
+    if value.n is not None and number.n is not None and value.n not in number.n:
+        faults.append(f"is over {value.n}, not {sorted(number.n)}")
+    if value.of is not None and number.of is not None and value.of not in number.of:
+        faults.append(f"is out of {value.of}, not {sorted(number.of)}")
     return faults
 
 

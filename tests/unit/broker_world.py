@@ -132,16 +132,18 @@ class World:
         catalogue: Catalogue = CATALOGUE,
         memory: Memory | None = None,
         engine: Engine | None = None,
+        secret: bytes = SECRET,
         **tables: pd.DataFrame,
     ) -> None:
         self.catalogue = catalogue
         self.engine = engine or DuckEngine(build_store(snapshot(folder, **tables), catalogue))
+        self.secret = secret
         self.remember(memory or InProcessMemory(), rules)
 
     def remember(self, memory: Memory, rules: Rules = TEN_FIVE) -> None:
         """Go on with a broker of this memory."""
         self.memory = memory
-        self.broker = Broker(self.catalogue, rules, self.engine, memory, signer=lambda release: sign(release, KEY), secret=SECRET)
+        self.broker = Broker(self.catalogue, rules, self.engine, memory, signer=lambda release: sign(release, KEY), secret=self.secret)
 
     def ask(self, sql: str) -> Release | Refusal:
         """The broker's answer to a SELECT."""

@@ -171,9 +171,11 @@ def test_without_a_result_of_the_program_a_cell_is_known(monkeypatch: pytest.Mon
 
 
 def test_windows_hold_all_counts_that_round_alike() -> None:
-    """And no other."""
-    assert window(112, 5) == (108, 112)
-    assert window(2, 5) == (0, 2)
+    """Whichever way the count itself is rounded: 112 is shown as 110, which may be 106, or as 115, which may be 119."""
+    assert window(112, 5) == (111, 114)
+    assert window(110, 5) == (106, 114)
+    assert window(2, 5) == (1, 4)
+    assert window(0, 5) == (0, 4)
     assert window(7, 1) == (7, 7)
 
 
@@ -257,8 +259,9 @@ def ranges(cells: Cells, rows: Mapping[Line, Row], rules: Rules, *, left: bool, 
             rests = [(rest, sum(cells.get(cell, 0) for cell in rest)) for rest in (rest_of(line, axis, rows) for axis in lines)]
             own = sum(cells.get(cell, 0) for cell in members(line))
             rest, size = next(each for each in rests if len(each[0]) > len(members(line)) and each[1] - own < rules.threshold)
-            assert window(size, rules.base) == window(row.persons, rules.base)
-            sums.append((rest, window(size, rules.base)))
+            low, high = window(row.persons, rules.base)
+            assert low <= size <= high
+            sums.append((rest, (low, high)))
     matrix = np.array([[float(cell in of) for cell in number] for of, _ in sums])
     limits = np.array([high for _, (_, high) in sums] + [-low for _, (low, _) in sums])
     small = [cell for cell in number if cells.get(cell, 0) < rules.threshold and rows[cell].persons is None]
@@ -296,13 +299,13 @@ def test_what_is_left_of_a_line_tells_no_more_of_a_small_cell(big: dict, small: 
 
 
 def test_a_companion_shows_what_is_left_of_its_line() -> None:
-    """With totals in the answer any reader subtracts it: 170 less 60 and 70. An empty cell, and one of a few, look alike."""
+    """With totals in the answer any reader subtracts it: from a total, 60 and 70. An empty cell, and one of a few, look alike."""
     for few in (0, 4):
         cells = dict(zip(CUBE.cells, (few, 41, 60, 70, 50, 45, 80, 90, 45, 55, 65, 75), strict=True))
         rows = asked({cell: size for cell, size in cells.items() if size}, TEN_FIVE)
         assert (rows[0, 0].persons, rows[0, 0].about) == (None, False)
-        assert (rows[0, 1].persons, rows[0, 1].about) == (45 if few else 40, True)
-        assert (rows[0, 2].persons, rows[0, 2].about, rows[0, None].persons) == (60, False, 175 if few else 170)
+        assert (rows[0, 1].persons, rows[0, 1].about) in {(40, True), (45, True)}
+        assert (rows[0, 2].persons, rows[0, 2].about, rows[0, None].persons // 5) in {(60, False, 34), (60, False, 35)}
 
 
 def test_without_totals_nothing_is_left_of_a_line() -> None:

@@ -106,15 +106,15 @@ def test_a_score_is_averaged_beside_its_own_codes(world: World) -> None:
 def test_a_range_of_a_score_counts_its_rare_values(world: World) -> None:
     """From six on are the eights and nines, which no code stands for."""
     ((count,),) = world.cells("select count(*) from person where score >= 6").values()
-    assert count == round((PERSON.score >= 6).sum() / 5) * 5
+    assert abs(count - (PERSON.score >= 6).sum()) < 5
     assert (PERSON.score >= 8).sum() in range(1, 10)
 
 
 def test_named_cases_of_a_score_count_its_rare_values(world: World) -> None:
     """In a table of persons, and in one of events."""
     found = world.cells("select case when score >= 6 then 'high' when score >= 0 then 'low' end as how, count(*) from person group by 1")
-    assert found["high",][0] == pytest.approx((PERSON.score >= 6).sum(), abs=2.5)
-    assert found["low",][0] == pytest.approx((PERSON.score < 6).sum(), abs=2.5)
+    assert found["high",][0] == pytest.approx((PERSON.score >= 6).sum(), abs=4)
+    assert found["low",][0] == pytest.approx((PERSON.score < 6).sum(), abs=4)
     found = world.cells("select case when pain >= 6 then 'high' else 'low' end as how, count(*), avg(pain) from visit group by 1")
     assert found["high",][0] == pytest.approx((VISIT.pain >= 6).sum(), abs=25)
     assert found["high",][1] == pytest.approx(VISIT.pain[VISIT.pain >= 6].mean(), abs=0.06)

@@ -319,7 +319,7 @@ def sentences(rules, plan) -> list[str]:
 
 
 SAID = {
-    "select count(*) from person": ["fewer than 10 persons", "rounded to 5"],
+    "select count(*) from person": ["fewer than 10 persons", "multiple of 5"],
     "select sex, avg(age), stddev(age) from person group by sex": ["Means and sums", "Standard deviations", "group's split"],
     "select quantile_cont(age, 0.5) from person": ["Quantiles need 10"],
     "select corr(age, weight) from person": ["Correlations need 50"],

@@ -84,7 +84,6 @@ def test_what_a_steward_may_not_have_meant_is_noted(file, text, says):
         ("[rules]\nthreshold = 10\ntreshold = 5\n", "unknown key `treshold` in [rules]"),
         ('[rules]\npreset = "10-6"\nthreshold = 10\n', "no preset '10-6'"),
         ('[rules]\nthreshold = "10"\n', "threshold"),
-        ("[rules]\nthreshold = 13\nbase = 10\n", "use threshold 15 with this base"),
         ("[rules]\nthreshold = 10\n[metre]\n", "metre"),
         ("rules = 3", "write [rules]"),
         ("[rules", "is not TOML"),

@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twinpane_broker.evidence.table import Index, Line
-from twinpane_broker.rules.rounding import round_to
 
 if TYPE_CHECKING:  # loaded where a cell needs it
     from .linear_program import Known, Program
@@ -325,6 +324,9 @@ def box(cell: Index, opposite: Sequence[int]) -> list[tuple[Index, int]]:
 
 
 def window(count: int, base: int) -> tuple[int, int]:
-    """The smallest and the largest count with the same rounded value as ``count``."""
-    shown = round_to(count, base)
-    return max(0, shown - base // 2), shown + (base - 1) // 2
+    """The smallest and the largest count that may be shown as the count is, whichever way it is rounded.
+
+    A reader knows no more: of what is shown as 15 that it is 11 to 19, and of what is shown as 10, 6 to 14.
+    """
+    below = count // base * base
+    return (max(0, count - base + 1), count + base - 1) if count == below else (below + 1, below + base - 1)

@@ -30,10 +30,10 @@ SENTENCES: Mapping[str, str] = {
         "other conditions hold, unless the catalogue says as much of everybody."
     ),
     "cell_key": "Counts carry a noise of at most {bound} that depends on their persons alone; means and shares are made from them.",
-    "rounding": "Counts are rounded to {base}, each on its own, so parts need not add up to the total.",
+    "rounding": "Counts are rounded to a multiple of {base}, up or down by a secret draw, each on its own: parts need not add up to the total.",
     "row_rounding": (
         "Numbers of rows and of values are rounded to {base}, as a person has several of them, but are never below the persons': "
-        "so they may be off by half of that, and say between which numbers the true one is. "
+        "so they may be off by nearly that, and say between which numbers the true one is. "
         "Beside an earlier group's number (≈), and where a few of a group may lack a value, they are rounded more coarsely."
     ),
     "clipping": (

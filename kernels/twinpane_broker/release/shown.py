@@ -145,7 +145,7 @@ def about_off(rules: Iterable[AppliedRule | str]) -> int:
     stated = [rule for rule in rules if isinstance(rule, AppliedRule)]
     base = max((int(rule.numbers.get("base", 1)) for rule in stated if rule.code == "rounding"), default=1)
     noise = max((int(rule.numbers.get("bound", 0)) for rule in stated if rule.code == "cell_key"), default=0)
-    return max(0, 4 * max(thresholds(tuple(stated)), default=0) - 1) + base // 2 + noise
+    return max(0, 4 * max(thresholds(tuple(stated)), default=0) - 1) + base - 1 + noise
 
 
 def suppressed_means(rules: Iterable[AppliedRule | str]) -> str:

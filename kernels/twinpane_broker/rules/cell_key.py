@@ -1,8 +1,11 @@
-"""Cell key noise: a small whole number that depends only on a count's persons and the site's secret.
+"""What is drawn for a count, by its persons and the site's secret alone: whether it is rounded up or down, and cell key noise.
 
-The same persons get the same noise in every question. So nobody can average it out with questions in other words (attack 12 of
-docs/disclosure.md). The noise is bounded and zero on average. It is not differential privacy. Source: the cell key method of ABS
-TableBuilder and Eurostat.
+The same persons get the same draw in every question. So nobody can average it out with questions in other words (attack 12 of
+docs/disclosure.md). Both are bounded and zero on average. Neither is differential privacy. Sources: fixed random rounding of Statistics
+New Zealand; the cell key method of ABS TableBuilder and Eurostat.
+
+Rounded to the nearest multiple, a count turns at a place that everybody knows. Whoever adds known persons to an unknown set until the
+number turns has its exact count. Drawn, each set turns elsewhere, and one more person in it moves the number in one of ``base`` questions.
 """
 
 import hashlib
@@ -12,10 +15,12 @@ from twinpane_broker.cells.person_sets import PersonSet, fingerprint
 from twinpane_broker.errors import PolicyError
 
 from .policy import Rules
-from .rounding import round_to
+from .rounding import round_drawn
 
 CONTEXT = b"twinpane-cell-key:"
 """Goes before what is hashed: the site's secret may serve other ends too."""
+ROUNDING = b"twinpane-rounding:"
+"""The same, of rounding."""
 
 
 def noise(who: PersonSet, secret: bytes, bound: int) -> int:
@@ -27,16 +32,18 @@ def noise(who: PersonSet, secret: bytes, bound: int) -> int:
     return int.from_bytes(drawn) % (2 * bound + 1) - bound
 
 
-LEAST_BASES = 2
-"""Bases that a coarse number of values has at least: it is wrong by a quarter at most."""
+MOST_TIMES = 4
+"""How many times as many rows as persons a number of rows may be that is drawn from fewer than its base."""
+LEAST_BASES = 3
+"""Bases that a coarse number of values has at least: it is wrong by less than a third."""
 
 
 class Counter:
-    """Shows counts under the rules: it adds the noise of their persons, if any, and then rounds.
+    """Shows counts under the rules: it adds the noise of their persons, if any, and then rounds as it draws for them.
 
     Numbers of rows and of values are rounded to ``row_base``: of a table with 12 rows a person, rows rounded to 5 would tell exactly how
-    many persons there are. Raises PolicyError if the rules ask for noise and there is no secret: without a secret anyone could subtract
-    the noise.
+    many persons there are. What rows are rounded to depends on their number too: two numbers of rows of the same persons tell nothing of
+    each other. Raises PolicyError if the rules ask for noise and there is no secret: without a secret anyone could subtract the noise.
     """
 
     def __init__(self, rules: Rules, secret: bytes = b"", row_base: int | None = None) -> None:
@@ -58,12 +65,13 @@ class Counter:
         return max(1, count + self.noise(who)) if count else 0
 
     def shown(self, who: PersonSet, count: int) -> int:
-        """The number of persons as it is shown."""
-        return round_to(self.unrounded(who, count), self.rules.base)
+        """The number of persons as it is shown; not below the threshold, so that the least number stands for as many as any other."""
+        return max(self._rounded(who, self.unrounded(who, count), self.rules.base), self.rules.least_shown) if count else 0
 
     def shown_rows(self, who: PersonSet, count: int) -> int:
         """A number of these persons' rows or values as it is shown: not fewer than the persons as they are shown."""
-        return max(round_to(self.unrounded(who, count), self.row_base), self.shown(who, len(who)))
+        persons = self.shown(who, len(who))
+        return max(self._rows(who, count, persons), persons)
 
     def fewest(self, shown: int) -> int | None:
         """The fewest rows or values that a number as it is shown may stand for; None if it is exact."""
@@ -75,9 +83,9 @@ class Counter:
             return None
         shown = self.shown_rows(who, count)
         middle = shown // self.row_base * self.row_base
-        # What is no multiple of the base is the number of persons: there are more rows than that, but not enough for the next multiple.
-        fewest = shown - self.off if shown == middle else shown - self.rules.base // 2 - (self.off - self.row_base // 2)
-        return max(fewest, 0), middle + self.off
+        # What is no multiple of the base is the number of persons: there are as many rows, but not enough for the next multiple.
+        fewest = shown - (self.off if shown == middle else self.off_persons)
+        return max(fewest, 0), (middle or self._untold(shown)) + self.off
 
     def around(self, persons: int, fewer: int) -> tuple[int, int]:
         """Between which numbers a part lies that lacks so many at most of some persons; of these the number is given as it is shown."""
@@ -89,12 +97,27 @@ class Counter:
     @property
     def off_persons(self) -> int:
         """By how many a number of persons that is shown may be off."""
-        return self.rules.base // 2 + self._noise_off
+        return self.rules.base - 1 + self._noise_off
 
     @property
     def off(self) -> int:
         """By how many a number of rows or values that is shown may be off."""
-        return self.row_base // 2 + self._noise_off
+        return self.row_base - 1 + self._noise_off
+
+    def _rows(self, who: PersonSet, count: int, persons: int) -> int:
+        """A number of rows, rounded. Ten rows of ten persons could be drawn up to a base of 125: this is not told, nor any first multiple."""
+        rounded = self._rounded(who, self.unrounded(who, count), self.row_base)
+        return rounded if rounded > self._untold(persons) else 0
+
+    def _untold(self, persons: int) -> int:
+        """The first multiple, where it would be far more than the persons beside whom it is shown; else 0."""
+        return self.row_base if self.row_base > MOST_TIMES * persons else 0
+
+    def _rounded(self, who: PersonSet, count: int, base: int) -> int:
+        if count % base == 0:
+            return count
+        drawn = hmac.digest(self._secret, ROUNDING + fingerprint(who) + f"{count}:{base}".encode(), hashlib.sha256)
+        return round_drawn(count, base, int.from_bytes(drawn) % base)
 
     @property
     def _noise_off(self) -> int:
@@ -109,7 +132,7 @@ class CoarseCounter(Counter):
 
     def shown_rows(self, who: PersonSet, count: int) -> int:
         """See Counter; 0 where there are too few for this base, so that a number would be more wrong than right."""
-        shown = round_to(self.unrounded(who, count), self.row_base)
+        shown = self._rounded(who, self.unrounded(who, count), self.row_base)
         return shown if shown >= LEAST_BASES * self.row_base else 0
 
     def within(self, who: PersonSet, count: int) -> tuple[int, int] | None:
@@ -126,7 +149,7 @@ class CoarseCounter(Counter):
 
         Everybody has a row: there are fewer rows than persons of the stand-in only by the persons by whom the two sets ``differ`` at most.
         """
-        rounded = round_to(self.unrounded(who, count), self.row_base)
-        most = rounded + self.off
+        rounded = self._rows(who, count, persons)
+        most = (rounded or self._untold(persons)) + self.off
         fewest, _ = self.around(persons, differ)
         return max(rounded, min(persons, most)), (max(rounded - self.off, fewest), most)

@@ -10,7 +10,6 @@ from twinpane_broker.errors import PolicyError
 from twinpane_broker.model import Closed
 from twinpane_ground.mistakes import first
 
-from .rounding import round_to
 
 USUAL_FLOOR = 10
 """Thresholds below this need the steward's explicit word (SDAP handbook, ABS, ONS use 10 as the usual rule of thumb)."""
@@ -94,21 +93,12 @@ class Rules(Closed):
     """The steward's word that a threshold below 10 is meant."""
 
     @model_validator(mode="after")
-    def _threshold_and_base_fit(self) -> Self:
+    def _threshold_is_usual(self) -> Self:
         if self.threshold < USUAL_FLOOR and not self.accept_low_threshold:
             raise ValueError(
                 f"threshold {self.threshold} is below {USUAL_FLOOR}, the usual floor: raise it, "
                 "or add accept_low_threshold = true if the site has decided so"
             )
-        if self.base > 1:
-            # A threshold of 6 rounded to 5 would show 5 only for 6 and 7 (OpenSAFELY's lesson).
-            shown_alike = sum(round_to(n, self.base) == round_to(self.threshold, self.base) for n in self._near())
-            if shown_alike < min(3, self.base):
-                raise ValueError(
-                    f"threshold {self.threshold} and base {self.base} do not fit: the smallest number shown would stand for "
-                    f"{shown_alike} count{'s' if shown_alike > 1 else ''} only; "
-                    f"use threshold {self._fitting()} with this base, or base 1"
-                )
         return self
 
     @model_validator(mode="after")
@@ -141,6 +131,11 @@ class Rules(Closed):
         return min(self.interval, self.threshold - (self.zeros == "shown"))
 
     @property
+    def least_shown(self) -> int:
+        """The least number of persons that is shown: the threshold, or the multiple of the base above it."""
+        return -(-self.threshold // self.base) * self.base
+
+    @property
     def most_about(self) -> int:
         """The most persons by which a set may differ, on either side, from the released set whose number is shown for it."""
         return 2 * self.threshold - 2
@@ -152,14 +147,6 @@ class Rules(Closed):
         The set may lack so many of the sum's persons as of a released set's, and as many again may be counted twice.
         """
         return 2 * self.most_about
-
-    def _near(self) -> range:
-        return range(self.threshold, self.threshold + self.base)
-
-    def _fitting(self) -> int:
-        """The next threshold at which a rounding window begins."""
-        above = range(self.threshold, self.threshold + 2 * self.base)
-        return next(n for n in above if round_to(n, self.base) != round_to(n - 1, self.base))
 
     @property
     def version(self) -> str:
@@ -181,10 +168,11 @@ EXPLAINED: dict[str, str] = {
         "handbook, ABS, ONS: 10; US CMS: 11; All of Us: 21; Kenthapadi, Mishra, Nissim."
     ),
     "base": (
-        "Counts are rounded to the nearest multiple of this, totals on their own, so parts need not add up to the total. Numbers of "
-        "rows and of values are rounded to this times the rows per person that the catalogue gives: rows must not tell persons. 1 "
-        "leaves counts exact; suppressed cells are then audited by linear programming, and a question is withheld where exact numbers, "
-        "however many, would tell together of fewer persons than the threshold (docs/memory.md). Source: ONS 10-5 rule."
+        "Counts are rounded to a multiple of this, up or down as the site's secret draws for each group: nobody knows at which person a "
+        "number turns, and on average it is right. Totals are rounded on their own, so parts need not add up to them. Numbers of rows "
+        "and values are rounded to this times the rows per person in the catalogue: rows must not tell persons. 1 leaves counts "
+        "exact: suppressed cells are audited by linear programming, and a question is withheld if exact numbers, however many, tell "
+        "together of fewer persons than the threshold (docs/memory.md). Source: ONS 10-5 rule."
     ),
     "zeros": (
         "hidden: a cell that nobody is in looks like one that few are in. shown: it says 0. Sources: ACRO (zeros are "

@@ -12,6 +12,14 @@ def round_to(count: int, base: int) -> int:
     return (2 * count + base) // (2 * base) * base
 
 
+def round_drawn(count: int, base: int, draw: int) -> int:
+    """A count rounded to a multiple of ``base`` next to it, up or down as a draw from 0 … base - 1 says: on average it is the count.
+
+    Random rounding, as Statistics New Zealand does it (the unbiased kind). Multiples stay as they are.
+    """
+    return (count + draw) // base * base
+
+
 def rounded(value: float, digits: int) -> float:
     """A number at so many significant digits."""
     short = float(f"{value:.{digits - 1}e}")
