@@ -64,7 +64,8 @@ def _rules(rules: Rules) -> Iterator[str]:
         return
     yield f"A number is shown where at least {rules.threshold} persons are behind it, and behind what it leaves out, if anybody is."
     noise = f", after a noise of up to {rules.noise_bound}" if rules.noise == "cell_key" else ""
-    rounding = f"rounded to {rules.base}" if rules.base > 1 else "exact; small ones are protected by suppressing further cells"
+    exact = "exact; small ones are protected by suppressing further cells"
+    rounding = f"rounded to a multiple of {rules.base}, up or down by a draw" if rules.base > 1 else exact
     zeros = "a cell of nobody looks like a small one" if rules.zeros == "hidden" else "a cell of nobody says 0"
     yield f"Counts are {rounding}{noise}; {zeros}."
     yield (
@@ -87,6 +88,10 @@ def _rules(rules: Rules) -> Iterator[str]:
         yield (
             f"Counts are exact: who asks for all these sets is held to {GOAL} persons of a hundred more than a guesser from "
             f"{EXACT_FROM} persons on; a smaller site should round counts (base) or lower sets_percent."
+        )
+        yield (
+            "Whoever knows of hundreds of persons that they surely have, or have not, what is asked about (no man is pregnant) can add "
+            "them to a group and subtract: at no size do exact counts hold that. Round counts where readers may know so much."
         )
     yield f"After {rules.withheld_per_day} withheld answers a day a project gets no new ones until tomorrow (UTC)."
 

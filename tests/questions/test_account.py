@@ -57,7 +57,7 @@ def test_a_released_number_is_held_against_duckdb(small: Hospital) -> None:
     assert told.right == sum(value.value is not None and not value.about for row in release.rows for value in row.values) > 0
     assert not told.wrong
     moved = [
-        row.model_copy(update={"values": tuple(v if v.value is None else v.model_copy(update={"value": v.value + 5}) for v in row.values)})
+        row.model_copy(update={"values": tuple(v if v.value is None else v.model_copy(update={"value": v.value + 10}) for v in row.values)})
         for row in release.rows
     ]
     assert len(raw.verdict(SMOKERS, plan, bound, release.model_copy(update={"rows": tuple(moved)})).wrong) == told.right

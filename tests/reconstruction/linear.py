@@ -21,8 +21,8 @@ from .setting import Setting
 FIRST = 200
 """Questions at the first look at what is known; then at twice as many, and so on."""
 STEPS = 600
-TOLD = 0.3
-"""What rounding leaves open, as a standard deviation: a window's width times this (uniform: 1 / √12)."""
+TOLD = 0.41
+"""What rounding leaves open, as a standard deviation: the base times this (drawn up or down: 1 / √6)."""
 
 
 @dataclass

@@ -105,7 +105,7 @@ class Counter:
         return self.row_base - 1 + self._noise_off
 
     def _rows(self, who: PersonSet, count: int, persons: int) -> int:
-        """A number of rows, rounded. Ten rows of ten persons could be drawn up to a base of 125: this is not told, nor any first multiple."""
+        """A number of rows, rounded. Ten rows of ten persons could be drawn up to a base of 125: no such multiple is told."""
         rounded = self._rounded(who, self.unrounded(who, count), self.row_base)
         return rounded if rounded > self._untold(persons) else 0
 

@@ -10,7 +10,6 @@ from twinpane_broker.errors import PolicyError
 from twinpane_broker.model import Closed
 from twinpane_ground.mistakes import first
 
-
 USUAL_FLOOR = 10
 """Thresholds below this need the steward's explicit word (SDAP handbook, ABS, ONS use 10 as the usual rule of thumb)."""
 FEW_DIGITS = 3

@@ -123,7 +123,7 @@ def test_a_case_called_like_a_code_does_not_tell_who_is_equal(tmp_path: Path) ->
     """'a' may be called what holds a and c: whether anybody has c is not told by the mark."""
     marks = []
     for case, of_c in enumerate((0, 1)):
-        person = people(race=lambda i, of_c=of_c: "c" if i < of_c else "b" if i < 500 else "a")
+        person = people(race=lambda i, of_c=of_c: "c" if i < of_c else "b" if i < 500 + of_c else "a")
         site = hospital(tmp_path / str(case), person=person)
         first = site.ask("SELECT count(distinct person_id) FROM person WHERE race = 'b'")
         second = site.ask(

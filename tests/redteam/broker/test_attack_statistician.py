@@ -75,6 +75,7 @@ CASES = (
     Case("known beside: what all have", persons=3_000, questions=120),
     Case("known beside: a difference", persons=3_000, questions=120, preset="cms-11"),
     Case("certain: of one sex", persons=3_000, questions=120),
+    Case("certain: asked nine times", persons=3_000, questions=180),
     Case("overlap", persons=3_000, questions=110),
     Case("one in two cells", persons=6_000, questions=110),
     Case("spread", persons=3_000, questions=150, preset="cms-11"),

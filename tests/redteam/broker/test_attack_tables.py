@@ -318,11 +318,11 @@ def test_one_person_under_two_keys_is_two_persons(tmp_path: Path) -> None:
     """
     from unit.broker_world import people
 
-    once = hospital(tmp_path / "a", person=people(race=lambda i: "c" if i < 6 else "ab"[i % 2]))
-    twice = hospital(tmp_path / "b", person=people(race=lambda i: "c" if i < 12 else "ab"[i % 2]))
+    once = hospital(tmp_path / "a", person=people(race=lambda i: "c" if i < 7 else "ab"[i % 2]))
+    twice = hospital(tmp_path / "b", person=people(race=lambda i: "c" if i < 15 else "ab"[i % 2]))
     sql = "select count(*) from person where race = 'c'"
     assert once.one(sql) is None
-    assert twice.one(sql) == 10
+    assert twice.one(sql) == 15
 
 
 def test_a_wide_table_of_small_cells_is_withheld_as_a_whole(tmp_path: Path) -> None:
