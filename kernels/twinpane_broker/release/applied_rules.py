@@ -30,7 +30,7 @@ SENTENCES: Mapping[str, str] = {
         "other conditions hold, unless the catalogue says as much of everybody."
     ),
     "cell_key": "Counts carry a noise of at most {bound} that depends on their persons alone; means and shares are made from them.",
-    "rounding": "Counts are rounded to a multiple of {base}, up or down by a secret draw, each on its own: parts need not add up to totals.",
+    "rounding": "Counts are rounded to a multiple of {base}, up or down by a secret draw, each on its own: parts may not add up to totals.",
     "row_rounding": (
         "Numbers of rows and of values are rounded to {base}, as a person has several of them, but are never below the persons': "
         "so they may be off by nearly that, and say between which numbers the true one is. "
