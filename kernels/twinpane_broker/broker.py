@@ -172,7 +172,7 @@ class Broker:
         threshold = self.rules.threshold
         cost.pay(decision.charge, self.rules, self.catalogue.persons)
         lines = account_lines(decision.told(cost.charge), self.rules.most_sets(self.catalogue.persons))
-        groups = known_groups(bound, self._engine.measure) if self.rules.tells_counts else ()
+        groups = known_groups(bound, self._measured) if self.rules.tells_counts else ()
         if not all(decision.admits_group(group, GROUPS, threshold) for group in groups):
             return replace(WITHHELD, answer=WITHHELD.answer.model_copy(update={"account": lines}))
         judged = judge(
@@ -180,12 +180,16 @@ class Broker:
             Beside(
                 places=cost.covering(partial(self._placed, decision)), admits=partial(self._admits, decision),
                 admits_rows=partial(decision.admits_rows, threshold=threshold), stands_in=decision.stands_in, instead=decision.instead,
-                distance=self._distance, measured=self._engine.measure,
+                distance=self._distance, measured=self._measured,
             ), self._draws, names,
         )  # fmt: skip
         if groups and not judged.answer.withheld:
             judged = replace(judged, values={**judged.values, GROUPS: groups})
         return replace(judged, answer=judged.answer.model_copy(update={"account": lines}))
+
+    def _measured(self, around: ResolvedPlan) -> Evidence:
+        """The evidence of a question around the asked one."""
+        return self._engine.measure(replace(around, recurs=True))
 
     def _placed(self, decision: Decision, who: PersonSet, name: bytes, kind: str, totals: Totals, part: bytes = b"") -> Standing:
         """See ``Decision.place``. Names are beside a catalogue: a set that was released under another one has no name here."""

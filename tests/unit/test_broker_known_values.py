@@ -11,7 +11,7 @@ from broker_world import CATALOGUE, TEN_FIVE, World, bound_to, people, visits
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Column
 from twinpane_broker.disclosure.known_values import MOST_WEIGHT
-from twinpane_broker.engine.measure import weights
+from twinpane_broker.engine.measure import measure, weights
 from twinpane_broker.release.release import Release
 
 PERSON = CATALOGUE.known_table("person")
@@ -51,6 +51,18 @@ def test_one_who_would_show_is_not_told_of(tmp_path: Path, column: str) -> None:
     """An old one among the young: whether he is in the group or not, its mean is suppressed, and what follows from it."""
     for smokes in (True, False):
         assert suppressed(world(tmp_path / str(smokes), smokes), column, f"{ALONE} and p.smoker = true") == [True]
+
+
+def test_known_rows_are_weighed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What everybody knows of a group is the same beside every secret: the next question takes no pass over the rows for it."""
+    made, passes = world(tmp_path / "site", True), []
+    weighed = measure.weights
+    monkeypatch.setattr(measure, "weights", lambda *of: passes.append(of) or weighed(*of))
+    asked = "select count(*) n from visit v join person p on v.person_id = p.person_id where p.smoker = {}"
+    made.ask(asked.format("true"))
+    first = len(passes)
+    made.ask(asked.format("false"))
+    assert len(passes) == first > 0
 
 
 def test_other_numbers_of_that_group_are_told(tmp_path: Path) -> None:

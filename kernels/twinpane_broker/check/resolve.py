@@ -44,6 +44,8 @@ class ResolvedPlan:
     """The shown cells, in order: a category index per axis. Totals (``plan.margins``) are not among them."""
     identity: str
     """The digest of the question. It depends on the question and the catalogue alone, never on the codes that the data hold."""
+    recurs: bool = False
+    """Whether it is asked beside another question, of what is known or of everybody. Such questions recur, so their evidence is kept."""
     firsts: Mapping[str, First] = field(default_factory=dict)
     """The first events, their conditions resolved, by the names of their tables."""
     weighed: bool = False

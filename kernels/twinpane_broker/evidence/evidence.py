@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from twinpane_broker.cells.cell_evidence import EMPTY, CellEvidence
-from twinpane_broker.cells.person_sets import PersonSet
+from twinpane_broker.cells.person_sets import PersonSet, memory_of
 from twinpane_broker.question.predicates import Predicate
 
 
@@ -52,6 +52,14 @@ class Evidence:
     def persons(self) -> int:
         """Distinct persons of the question."""
         return len(self.who)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of memory that its sets take."""
+        every = [self.population, self.who, *(condition.who for condition in self.conditions)]
+        for cell in self.cells.values():
+            every += [cell.who, *(of.who for of in (*cell.spreads, *cell.pairs) if of is not None)]
+        return sum(map(memory_of, {id(who): who for who in every}.values()))
 
     def cell(self, index: tuple[int, ...]) -> CellEvidence:
         """The evidence of a cell; an empty cell if it is left out."""

@@ -9,8 +9,7 @@ from threading import Lock
 import duckdb
 
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.engine.measure.guarded import guarded
-from twinpane_broker.engine.measure.measure import measure
+from twinpane_broker.engine.measure.evidence_of import evidence_of
 from twinpane_broker.engine.store.build import beside
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.engine.store.local_runner import LocalRunner
@@ -70,8 +69,7 @@ class DuckEngine:
 
     def measure(self, bound: ResolvedPlan) -> Evidence:
         """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
-        with guarded(self._log, bound), self._asking() as runner:
-            return measure(bound, self._store, runner)
+        return evidence_of(bound, self._store, self._asking, self._log)
 
     @contextmanager
     def _asking(self) -> Iterator[LocalRunner]:

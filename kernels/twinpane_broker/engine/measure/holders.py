@@ -100,7 +100,7 @@ class Holders:
 
     def _lacking(self, table: str, column: str | None, measures: Measures) -> Mapping[int | None, PersonSet]:
         """The persons of a table without any row that has values of all measures, by code of a dimension; without one, under None."""
-        return self.store.kept.sets(("lacking", table, column, measures), lambda: self._ask_lacking(table, column, measures))
+        return self.store.kept.get(("lacking", table, column, measures), lambda: self._ask_lacking(table, column, measures))
 
     def _ask_lacking(self, table: str, column: str | None, measures: Measures) -> Mapping[int | None, PersonSet]:
         question = _whole_table(self.question, table, column)

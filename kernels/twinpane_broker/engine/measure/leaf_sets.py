@@ -92,7 +92,7 @@ class LeafSets:
             sql = f"SELECT t0.{PERSON} AS p FROM {conditions.dialect.table(table)} t0{f' WHERE {where}' if where else ''}"  # noqa: S608
             return digits_of(self._runner.batches(sql, conditions.parameters))
 
-        return self._store.kept.sets(("rows", table, *(term.digest() for term in terms)), ask)
+        return self._store.kept.get(("rows", table, *(term.digest() for term in terms)), ask)
 
     def categories(self, key: AxisKey) -> Mapping[int, PersonSet]:
         """The persons of every category of an axis that is not empty, *outside* included."""
@@ -107,12 +107,12 @@ class LeafSets:
                     codes.setdefault(category, []).append(code)
             sets = {category: self.codes(reference, held) for category, held in codes.items()}
             return {category: who for category, who in sets.items() if who}
-        return self._store.kept.sets(("axis", key.axis, *self._events_of(*self._tables_of(reference))), lambda: self._binned(key))
+        return self._store.kept.get(("axis", key.axis, *self._events_of(*self._tables_of(reference))), lambda: self._binned(key))
 
     def fine_bins(self, reference: str, borders: tuple[float, ...]) -> Mapping[int, PersonSet]:
         """The persons with a value in each fine bin of a measure."""
         of = self._events_of(*self._tables_of(reference))
-        return self._store.kept.sets(("bins", reference, borders, *of), lambda: self._fine(reference, borders))
+        return self._store.kept.get(("bins", reference, borders, *of), lambda: self._fine(reference, borders))
 
     def _binned(self, key: AxisKey) -> Mapping[int, PersonSet]:
         sets = self._grouped(key.axis.column, lambda conditions, column: key.digit(column, conditions.dialect))

@@ -1,13 +1,14 @@
 """PostgreSQL as the broker's engine: a store in a schema of its own, read by a role that can do nothing else."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Lock
 
 import psycopg
 
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.engine.measure.guarded import guarded
-from twinpane_broker.engine.measure.measure import measure
+from twinpane_broker.engine.measure.evidence_of import evidence_of
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.errors import EngineError
 from twinpane_broker.evidence.evidence import Evidence
@@ -72,17 +73,7 @@ class PostgresEngine:
 
     def measure(self, bound: ResolvedPlan) -> Evidence:
         """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
-        with guarded(self._log, bound):
-            connection = self._taken()
-            try:
-                with connection.transaction():
-                    evidence = measure(bound, self._known, PostgresRunner(connection, PostgresDialect(schema=self.store.schema)))
-            except BaseException:
-                connection.close()
-                raise
-            with self._lock:
-                self._idle.append(connection)
-            return evidence
+        return evidence_of(bound, self._known, self._asking, self._log)
 
     def close(self) -> None:
         """Close all connections."""
@@ -91,6 +82,19 @@ class PostgresEngine:
                 connection.close()
             self._idle.clear()
         self._index.close()
+
+    @contextmanager
+    def _asking(self) -> Iterator[PostgresRunner]:
+        """A connection of its own for one question; after an error none goes on."""
+        connection = self._taken()
+        try:
+            with connection.transaction():
+                yield PostgresRunner(connection, PostgresDialect(schema=self.store.schema))
+        except BaseException:
+            connection.close()
+            raise
+        with self._lock:
+            self._idle.append(connection)
 
     def _taken(self) -> psycopg.Connection:
         with self._lock:

@@ -10,8 +10,7 @@ from threading import Timer
 from pyspark.sql import SparkSession
 
 from twinpane_broker.check.resolve import ResolvedPlan
-from twinpane_broker.engine.measure.guarded import guarded
-from twinpane_broker.engine.measure.measure import measure
+from twinpane_broker.engine.measure.evidence_of import evidence_of
 from twinpane_broker.engine.store.frozen import Store
 from twinpane_broker.errors import EngineError
 from twinpane_broker.evidence.evidence import Evidence
@@ -67,8 +66,7 @@ class SparkEngine:
 
     def measure(self, bound: ResolvedPlan) -> Evidence:
         """The evidence of a question; raises EngineError for whatever goes wrong, the time limit too."""
-        with guarded(self._log, bound), self._limited():
-            return measure(bound, self._known, SparkRunner(self.session, SparkDialect(prefix=self.store.prefix)))
+        return evidence_of(bound, self._known, self._asking, self._log)
 
     def close(self) -> None:
         """Let go of the store; the session goes on."""
@@ -77,13 +75,14 @@ class SparkEngine:
         self._index.close()
 
     @contextmanager
-    def _limited(self) -> Iterator[None]:
+    def _asking(self) -> Iterator[SparkRunner]:
+        """A group of jobs of its own for one question, stopped at the time limit."""
         context, group = self.session.sparkContext, f"twinpane-{next(self._jobs)}"
         context.setJobGroup(group, "a question", interruptOnCancel=True)
         timer = Timer(self._seconds, context.cancelJobGroup, (group,))
         timer.daemon = True
         timer.start()
         try:
-            yield
+            yield SparkRunner(self.session, SparkDialect(prefix=self.store.prefix))
         finally:
             timer.cancel()

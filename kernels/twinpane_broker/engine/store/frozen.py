@@ -1,14 +1,12 @@
 """An open store: the facts of a frozen snapshot, its index, and the person sets that earlier questions worked out."""
 
-import contextlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from threading import Lock
 from typing import Any, Protocol
 
-from cachetools import LRUCache
-
 from twinpane_broker.cells.person_sets import PersonSet, memory_of
+from twinpane_broker.evidence.cache import Cache
+from twinpane_broker.evidence.evidence import Evidence
 
 from .facts import Facts
 
@@ -29,27 +27,15 @@ class CodeSets(Protocol):
         ...
 
 
-class Kept:
-    """A cache of the person sets worked out last, by name. The snapshot is frozen, so they never change. Safe to use from many threads."""
+class Kept(Cache[Mapping[Any, PersonSet]]):
+    """A cache of the person sets worked out last, by name."""
 
     def __init__(self, most_bytes: int = 256 << 20) -> None:
-        self._things: LRUCache[Hashable, Mapping[Any, PersonSet]] = LRUCache(most_bytes, lambda sets: sum(map(memory_of, sets.values())))
-        self._lock = Lock()
-
-    def sets(self, name: Hashable, make: Callable[[], Mapping[Any, PersonSet]]) -> Mapping[Any, PersonSet]:
-        """The person sets of that name; makes them if they are not known."""
-        with self._lock:
-            if name in self._things:
-                return self._things[name]
-        # Make them without the lock: two threads may make the same sets, but none waits for another's question.
-        made = make()
-        with self._lock, contextlib.suppress(ValueError):  # larger than all there is room for
-            return self._things.setdefault(name, made)
-        return made
+        super().__init__(most_bytes, lambda sets: sum(map(memory_of, sets.values())))
 
     def one(self, name: Hashable, make: Callable[[], PersonSet]) -> PersonSet:
         """The person set of that name; makes it if it is not known."""
-        return self.sets(name, lambda: {0: make()})[0]
+        return self.get(name, lambda: {0: make()})[0]
 
 
 @dataclass(frozen=True)
@@ -59,3 +45,5 @@ class Store:
     facts: Facts
     index: CodeSets
     kept: Kept = field(default_factory=Kept, repr=False)
+    evidence: Cache[Evidence] = field(default_factory=lambda: Cache(64 << 20, lambda evidence: evidence.memory), repr=False)
+    """Of questions that recur (``ResolvedPlan.recurs``), up to so many bytes of sets."""
