@@ -48,7 +48,9 @@ class Account:
 
     def told_with(self, charge: Charge) -> dict[str, int]:
         """Of how many sets each attribute of a charge was told, with the charge."""
-        return {attribute: len(names | self._told.get(attribute, frozenset())) for attribute, names in charge.items()}
+        none = frozenset[bytes]()
+        told = ((attribute, names, self._told.get(attribute, none)) for attribute, names in charge.items())
+        return {attribute: len(before) + len(names - before) for attribute, names, before in told}
 
     def new(self, charge: Charge) -> Charge:
         """What of a charge is not charged yet."""

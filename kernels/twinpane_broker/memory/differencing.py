@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from twinpane_broker.cells.person_sets import PersonSet, near
 
 from .candidate_set import AT_ONCE, CandidateSet, cover, excess, stretches
-from .sketch_index import how_many
+from .sketch_index import by_set, how_many
 
 MANY = 8
 """Of more partners than this a sample is looked at before the sets themselves."""
@@ -56,9 +56,12 @@ def sums_near(newcomer: CandidateSet, threshold: int) -> Iterator[SumOfSets]:
     yield from _rests(newcomer, threshold)
     yield from _intersections(newcomer, threshold)
     exact: set[int] = set()
-    yield from _sums_of_one_answer(newcomer, threshold, exact)
-    if threshold < newcomer.threshold:  # parts that spill over by more would hide a sum that is nearer
-        yield from _sums_of_one_answer(newcomer.judged_at(threshold), threshold, exact)
+    # Parts that spill over by more would hide a sum that is nearer.
+    for one in (newcomer, newcomer.judged_at(threshold)) if threshold < newcomer.threshold else (newcomer,):
+        parts = _parts_of_answers(one)
+        if parts is None:
+            return  # nearer there are none either
+        yield from _sums_of_one_answer(one, threshold, parts, exact)
 
 
 # ---------------------------------------------------------------- one and two known sets
@@ -233,22 +236,28 @@ def _squares(newcomer: CandidateSet) -> Iterator[tuple[int, int, int]]:
     shelf, slack, holders = newcomer.known.shelf, 2 * newcomer.threshold - 1, newcomer.holders
     if len(holders) < 2:
         return
+    holders = holders[np.argsort(shelf.persons[holders], kind="stable")]  # in order, sizes are looked up several times as fast
     sizes = shelf.persons[holders]
+    held: NDArray[np.uint64] | None = None
     wholes: NDArray[np.int64] | None = None
-    held = newcomer.cover.bits[:, holders].astype(np.float32)  # counts of up to 512, which these hold exactly, and multiply fast
     rows = max(1, AT_ONCE // len(holders))
     for start in range(0, len(holders), rows):
-        share = held[:, start : start + rows].T @ held > newcomer.cover.size - newcomer.threshold
-        first, second = np.triu(share, start + 1).nonzero()
-        sums = sizes[first + start] + sizes[second] - newcomer.persons
-        likely = may_be_shared(newcomer, sums)
+        # Sizes rule out most pairs: few have a set that could be their union.
+        first, second = _has_size(sizes[start : start + rows, None] + (sizes[start:] - newcomer.persons), shelf.ranked, slack).nonzero()
+        first, second = first[first < second] + start, second[first < second] + start
+        if not len(first):
+            continue
+        held = by_set(newcomer.cover.bits[:, holders]) if held is None else held
+        share = np.add.reduce(np.bitwise_count(held[first] & held[second]), axis=-1, dtype=np.int64)
+        likely = share > newcomer.cover.size - newcomer.threshold
         if not likely.any():
             continue
         if wholes is None:
             wholes = newcomer.holding_all_but(slack)
             wholes = wholes[np.argsort(shelf.persons[wholes], kind="stable")]
         ranked = shelf.persons[wholes]
-        sums, x, y = sums[likely], holders[first[likely] + start], holders[second[likely]]
+        first, second = first[likely], second[likely]
+        sums, (x, y) = sizes[first] + sizes[second] - newcomer.persons, np.sort((holders[first], holders[second]), axis=0)
         lowest, beyond = ranked.searchsorted(sums - slack, side="right"), ranked.searchsorted(sums + slack, side="left")
         for pair, place in stretches(lowest, beyond):
             a, b, z = x[pair], y[pair], wholes[place]
@@ -256,6 +265,13 @@ def _squares(newcomer: CandidateSet) -> Iterator[tuple[int, int, int]]:
                 fits = (a != z) & (b != z) & _alike(theirs[z], theirs[a] + theirs[b] - mine, slack)
                 a, b, z = a[fits], b[fits], z[fits]
             yield from zip(a.tolist(), b.tolist(), z.tolist(), strict=True)
+
+
+def _has_size(persons: NDArray[np.int64], ranked: NDArray[np.int64], slack: int) -> NDArray[np.bool_]:
+    """Whether there is a set whose size differs from each of these by less than ``slack``."""
+    above = ranked.searchsorted(persons - slack, side="right")
+    found: NDArray[np.int64] = ranked.take(above, mode="clip") - persons
+    return (found > -slack) & (found < slack)
 
 
 def _alike(these: NDArray[np.int32], those: NDArray[np.int32], few: int) -> NDArray[np.bool_]:
@@ -270,21 +286,27 @@ def _alike(these: NDArray[np.int32], those: NDArray[np.int32], few: int) -> NDAr
 # the new set.
 
 
-def _sums_of_one_answer(newcomer: CandidateSet, threshold: int, exact: set[int]) -> Iterator[SumOfSets]:
-    """A sum of disjoint sets of one answer is like the newcomer. An answer with an exact one joins ``exact``: it has no nearer one."""
+def _parts_of_answers(newcomer: CandidateSet) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """The answers of which parts may add up to the newcomer, and these parts: one entry for each. None if there is no such answer."""
     known, cover, k = newcomer.known, newcomer.cover, newcomer.threshold
     fits = known.shelf.persons < newcomer.persons + k
     if np.add.reduce(cover.counts, where=fits) <= cover.size - k:
-        return  # not even all of them together
+        return None  # not even all of them together
     parts = newcomer.may_hold & fits
     if not np.logical_or.reduce(parts):
-        return
+        return None
     answers, members = known.memberships
     held = np.bincount(answers, np.where(parts, cover.counts, 0)[members], minlength=1)
     likely = (held > cover.size - k)[answers] & parts[members]
-    if not np.logical_or.reduce(likely):
-        return
-    answers, members = answers[likely], members[likely]
+    return (answers[likely], members[likely]) if np.logical_or.reduce(likely) else None
+
+
+def _sums_of_one_answer(
+    newcomer: CandidateSet, threshold: int, parts: tuple[NDArray[np.int64], NDArray[np.int64]], exact: set[int]
+) -> Iterator[SumOfSets]:
+    """A sum of disjoint sets of one answer is like the newcomer. An answer with an exact one joins ``exact``: it has no nearer one."""
+    known, cover, k = newcomer.known, newcomer.cover, newcomer.threshold
+    answers, members = parts
     looked_at: set[bytes] = set()
     for start, stop in pairwise([*_starts(answers), len(answers)]):
         some, answer = members[start:stop], int(answers[start])

@@ -25,7 +25,7 @@ class ReleasedSets:
 
     def __init__(self, fetch: Callable[[int], bytes], room: int = ROOM) -> None:
         self.shelf = SketchIndex()
-        self._row_space = RowSpace()
+        self._row_space: RowSpace | None = None
         self._fetch = fetch
         self._room = room
         self._taken = 0
@@ -92,6 +92,8 @@ class ReleasedSets:
     @property
     def row_space(self) -> RowSpace:
         """What exact numbers about all sets tell together. It costs nothing until it is asked for."""
+        if self._row_space is None:
+            self._row_space = RowSpace()
         self._row_space.follow(self.who, len(self))
         return self._row_space
 
@@ -126,7 +128,8 @@ class ReleasedSets:
         del self._prints[size:]
         del self._said[size:]
         self.shelf.truncate(size)
-        self._row_space.truncate(size)
+        if self._row_space is not None:
+            self._row_space.truncate(size)
 
     def _keep(self, number: int, who: PersonSet, length: int) -> None:
         self._at_hand[number] = (who, length)

@@ -47,7 +47,7 @@ class RowSpace:
     """The rows of a kind's sets, by the sets' numbers. The last ones can be removed again."""
 
     def __init__(self) -> None:
-        self._bases = _bases()
+        self._bases = tuple(_Basis(np.random.default_rng(at) if at else None) for at in range(BASES))
         self._new: list[bool] = []
         self._rows = np.zeros((0, COLUMNS))
         self._alike = np.zeros(COLUMNS)
@@ -213,10 +213,6 @@ class _Basis:
         starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
         most = ordered[starts[np.diff(starts, append=len(ordered)).argmax()]]
         return int(there[(like == most).argmax()])
-
-
-def _bases() -> tuple[_Basis, ...]:
-    return tuple(_Basis(np.random.default_rng(at) if at else None) for at in range(BASES))
 
 
 def _longer(matrix: Numbers) -> Numbers:

@@ -159,6 +159,14 @@ def how_many(bits: NDArray[np.uint8]) -> NDArray[np.uint8] | NDArray[np.uint16]:
     return ones
 
 
+def by_set(bits: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """(sets, words): each column of ones and zeros as a few numbers, in which what two of them share is counted many times faster."""
+    packed = np.packbits(bits, axis=0)
+    whole = np.zeros((bits.shape[1], -(-len(packed) // 8) * 8), np.uint8)
+    whole[:, : len(packed)] = packed.T
+    return whole.view(np.uint64)
+
+
 def coarse(counts: NDArray[np.int32]) -> NDArray[np.int32]:
     """Counts in COARSE columns, for rows of COLUMNS."""
     joined: NDArray[np.int32] = np.add.reduce(counts.reshape(*counts.shape[:-1], COARSE, COLUMNS // COARSE), axis=-1, dtype=np.int32)
