@@ -1,6 +1,7 @@
 """The broker's lines of the table. Data is made once per run; each measurement is a process of its own, so that its memory is its own."""
 
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from twinpane_hub.data.make import make_data
+from twinpane_site.answering.broker_client import ONE_THREAD
 
 from .broker_world import EXACT
 from .figures import Goal, Line, Spread
@@ -112,7 +114,9 @@ def _measured(part: str, data: Path, home: Path, count: int, repeat: int) -> dic
 
 
 def _run(command: list[Any], cwd: Path | None = None) -> str:
-    done = subprocess.run([str(word) for word in command], cwd=cwd, capture_output=True, text=True, check=False)
+    # As a site's broker's process is started: threads of the matrix library would wait in loops for each other.
+    environment = {**os.environ, **ONE_THREAD}
+    done = subprocess.run([str(word) for word in command], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"{command[1]}: {done.stderr[-2000:]}")
     return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""

@@ -12,6 +12,7 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
+from unittest.mock import patch
 
 import duckdb
 from pydantic import Field, TypeAdapter
@@ -23,6 +24,7 @@ from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.sql import parse_sql
 from twinpane_hub.data.vocabulary import CONDITIONS, DRUGS, LABS
 from twinpane_site import keys
+from twinpane_site.answering.broker_client import ONE_THREAD
 from twinpane_site.brokers import open_broker
 from twinpane_site.config import KEYS, load_site
 from twinpane_site.freeze import materialise
@@ -77,6 +79,7 @@ def each_second(kernels: list[Kernel], count: int, pause: Callable[[], None]) ->
 def federated(folders: dict[str, Path], count: int) -> Line:
     """The same questions put to the brokers of all sites side by side, each in a process of its own as at a site, their releases pooled."""
     with ExitStack() as stack:
+        stack.enter_context(patch.dict(os.environ, ONE_THREAD))
         brokers = {}
         for name, folder in folders.items():
             # The sites have answered these questions to notebooks: copies of them have not.
