@@ -21,6 +21,7 @@ from twinpane_broker.engine.store.build import beside, build_store, facts_file, 
 from twinpane_broker.engine.store.facts import Facts, read_facts
 from twinpane_broker.engine.store.local_runner import LocalRunner
 from twinpane_broker.errors import EngineError
+from twinpane_broker.evidence.cache import Cache
 
 KEY = Column(name="pid", type="integer", role="key")
 
@@ -485,3 +486,17 @@ def test_a_snapshot_that_does_not_fit_the_catalogue_is_named(tmp_path: Path, cha
         build_store(tmp_path, CATALOGUE)
     assert "canary" not in str(error.value)
     assert not [file for file in tmp_path.iterdir() if file.suffix in (".duckdb", ".new", ".scratch", ".index")]
+
+
+def test_what_was_worked_out_is_kept_as_far_as_there_is_room() -> None:
+    """The same thing is made once, until newer ones need its room; what is larger than all room is made each time."""
+    made: list[str] = []
+    cache = Cache[str](10, len)
+
+    def get(thing: str) -> str:
+        return cache.get(thing[0], lambda: made.append(thing[0]) or thing)  # type: ignore[func-returns-value]
+
+    assert [get(thing) for thing in ("aaaa", "aaaa", "bbbb", "cccc", "bbbb", "aaaa")] == ["aaaa", "aaaa", "bbbb", "cccc", "bbbb", "aaaa"]
+    assert made == ["a", "b", "c", "a"]
+    assert [get("d" * 11), get("d" * 11)] == ["d" * 11] * 2
+    assert made[4:] == ["d", "d"]
