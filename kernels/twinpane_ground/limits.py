@@ -18,3 +18,9 @@ NAME = 80
 """Characters of a reveal's name."""
 DIGITS = 9
 """Significant digits of a reveal, at most."""
+PEOPLE = 300
+"""People of one project, each role counted."""
+TABLES = 200
+"""Tables that one project names."""
+COLUMNS = 5000
+"""Columns that one project names, over all its tables."""

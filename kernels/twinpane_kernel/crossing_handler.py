@@ -36,7 +36,7 @@ class CrossingHandler:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def take(self, site: str, body: wire.Outward) -> None:
+    def take(self, site: str, body: wire.Catalogued | wire.SessionCrossing) -> None:
         """A site let something out."""
         view = self._session.sites[site]
         match body:

@@ -75,7 +75,7 @@ class PaneLink:
 
     def __init__(
         self, url: str, token: str, project: str, session: str,
-        on_site: Callable[[wire.SiteState], None], on_crossing: Callable[[str, wire.Outward], None],
+        on_site: Callable[[wire.SiteState], None], on_crossing: Callable[[str, wire.Catalogued | wire.SessionCrossing], None],
     ) -> None:  # fmt: skip
         self._url = f"{url.rstrip('/')}/pane?project={project}"
         self._token = token

@@ -160,6 +160,11 @@ class Glass:
         self._ledger.append(LedgerEvent.published, {"project": message.project, "catalogue": message.catalogue.digest()}, self._clock())
         self._slots.at(message, _now(), SPREAD_S)
 
+    def standing(self, message: wire.Standing) -> None:
+        """Tell the hub the steward's word on a project."""
+        self._ledger.append(LedgerEvent.standing, {"project": message.project, "digest": message.digest()}, self._clock())
+        self._slots.at(message, _now(), SPREAD_S)
+
     # ------------------------------------------------------------ what stays
 
     def held(self, held: Held) -> None:

@@ -16,6 +16,7 @@ class LedgerEvent(Enum):
     started = "started", "version policy catalogue snapshot", "The agent started; digests of policy and catalogue."
     stopped = "stopped", "reason", "The agent stopped."
     published = "published", "project catalogue", "Crossing `catalogue`: its digest, before it left for a project."
+    standing = "standing", "project digest", "Crossing `standing`: the digest of a steward's word on a project, before it left."
     opened = "opened", "session user project seed", "A session was opened."
     closed = "closed", "session reason?", "A session was closed."
     refused = "refused", "code user project session? detail?", "A message was refused on the link; of many in a minute, how many."
@@ -84,5 +85,7 @@ class LedgerEvent(Enum):
         return None
 
 
-CROSSINGS = frozenset({LedgerEvent.published, LedgerEvent.release, LedgerEvent.verdict, LedgerEvent.reveal, LedgerEvent.export})
+CROSSINGS = frozenset({
+    LedgerEvent.published, LedgerEvent.standing, LedgerEvent.release, LedgerEvent.verdict, LedgerEvent.reveal, LedgerEvent.export,
+})  # fmt: skip
 """The evidence of what leaves. Every crossing but the link's own has its kind here: a frozen site's ledger takes none of them."""

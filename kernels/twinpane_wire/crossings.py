@@ -1,28 +1,33 @@
 """Inside to outside: the closed list of crossings. Exactly these leave a site."""
 
+from datetime import date
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
 from twinpane_broker import Catalogue, Closed, Refusal, Release
 from twinpane_ground import limits
 
 from .prefix_code import Failure, Outcome, PrefixCode
-from .types import Base64, CallNumber, CellNumber, Form, Path, ProjectId, RequestId, SessionId, Sha256
+from .scope import Scope
+from .types import Base64, CallNumber, CellNumber, Form, Path, ProjectId, RequestId, SessionId, Sha256, UserName
 
 __all__ = [
     "CROSSINGS",
     "Catalogued",
+    "Decline",
     "Export",
     "ExportState",
     "ExportedItem",
     "Link",
     "LinkCode",
     "Outward",
+    "ProjectState",
     "Released",
     "Reveal",
     "SessionCrossing",
+    "Standing",
     "Verdict",
     "crossing_id",
 ]
@@ -40,6 +45,51 @@ class Catalogued(Closed):
     """Ed25519 key that releases and receipts of this site verify with."""
     day_bits: Annotated[float, Field(ge=0)]
     total_bits: Annotated[float, Field(ge=0)]
+
+
+class ProjectState(StrEnum):
+    """How a project stands at a site. What a steward has not decided yet has no state, and nothing is said of it."""
+
+    accepted = "accepted"
+    declined = "declined"
+    suspended = "suspended"
+    ended = "ended"
+
+
+class Decline(StrEnum):
+    """Why a steward declined: one of these, chosen by the steward."""
+
+    not_taking_part = "not_taking_part"  # the site takes no part in it
+    not_held = "not_held"  # it asks for tables or columns that the site does not have
+    too_much = "too_much"  # it asks for more tables, columns, people, time or bits than its purpose needs
+    purpose = "purpose"  # the purpose is unclear, or not one the site may serve
+    legal_basis = "legal_basis"  # the legal basis is missing, or does not hold at the site
+    people = "people"  # somebody in it cannot be accepted
+
+
+class Standing(Closed):
+    """Crossing ``standing``: the steward's word on a project that the hub proposed. It says nothing that the steward did not."""
+
+    kind: Literal["standing"] = "standing"
+    project: ProjectId
+    proposal: Sha256 | None
+    """``Proposal.digest()`` of the version that the steward had read; None: the steward wrote the project by hand."""
+    state: ProjectState
+    decline: Decline | None = None
+    researchers: Annotated[tuple[UserName, ...], Field(max_length=limits.PEOPLE)] = ()
+    """Who may open sessions. Of a suspended project: who may again when it goes on."""
+    tables: Scope = None
+    """What was accepted; None: every table, every column that the catalogue does not hide."""
+    until: date | None = None
+    """The last day; None: the site set none."""
+
+    @model_validator(mode="after")
+    def _only_what_goes_with_the_state(self) -> Self:
+        if (self.decline is not None) != (self.state is ProjectState.declined):
+            raise ValueError("a reason goes with the state declined")
+        if self.state in (ProjectState.declined, ProjectState.ended) and (self.researchers or self.tables is not None or self.until):
+            raise ValueError("what is declined or ended has no people, tables or last day")
+        return self
 
 
 class Released(Closed):
@@ -144,11 +194,12 @@ class Link(Closed):
 
 
 SessionCrossing = Released | Verdict | Reveal | Export | Link
-"""A crossing of one session: all but a catalogue, which is a project's."""
-Outward = Annotated[Catalogued | SessionCrossing, Field(discriminator="kind")]
+"""A crossing of one session: all but a catalogue and a standing, which are a project's."""
+Outward = Annotated[Catalogued | Standing | SessionCrossing, Field(discriminator="kind")]
 
 CROSSINGS: dict[str, tuple[type[Closed], str]] = {
     "catalogue": (Catalogued, "the steward's act"),
+    "standing": (Standing, "the steward's act"),
     "release": (Released, "the disclosure rules, and the memory of everything released before"),
     "verdict": (Verdict, "metered in bits"),
     "reveal": (Reveal, "metered in bits"),

@@ -6,7 +6,7 @@ from pydantic import Field, StringConstraints
 
 from twinpane_broker import Closed, SiteId
 
-from .crossings import Catalogued, Outward
+from .crossings import Catalogued, Outward, SessionCrossing
 from .inward import Inward
 from .types import ProjectId, UserName
 
@@ -67,12 +67,12 @@ class Welcome(Closed):
 
 
 class FromSite(Closed):
-    """Switchboard to pane: a crossing of one site."""
+    """Switchboard to pane: a crossing of one site. How a project stands at a site is for the hub, not for panes."""
 
     v: Literal[1] = 1
     kind: Literal["crossing"] = "crossing"
     site: SiteId
-    body: Outward
+    body: Annotated[Catalogued | SessionCrossing, Field(discriminator="kind")]
 
 
 ToPane = Annotated[Welcome | SiteState | FromSite, Field(discriminator="kind")]

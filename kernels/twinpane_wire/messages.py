@@ -11,6 +11,8 @@ from .crossings import *  # noqa: F403
 from .envelopes import *  # noqa: F403
 from .inward import *  # noqa: F403
 from .prefix_code import Outcome as Outcome
+from .proposals import *  # noqa: F403
+from .scope import *  # noqa: F403
 from .types import *  # noqa: F403
 
 VERSION = 1

@@ -295,7 +295,7 @@ def test_the_table_of_crossings_is_the_one_in_the_code() -> None:
 def test_the_protocol_page_has_every_message() -> None:
     inward = [kind.model_fields["kind"].default for kind in get_args(get_args(Inward)[0])]
     assert sorted(names(section("docs/protocol.md", "Inwards: free, and closed all the same"))) == sorted(inward)
-    outward = names(section("docs/protocol.md", "Outwards: the six crossings"))
+    outward = names(section("docs/protocol.md", "Outwards: the seven crossings"))
     assert outward == [*CROSSINGS, *(code.value for code in LinkCode)]
     closing = [int(cells[0]) for cells in rows(section("docs/protocol.md", "Who joins how"))]
     assert closing == sorted(int(code) for code in Closing)

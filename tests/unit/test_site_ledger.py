@@ -369,6 +369,7 @@ def test_every_crossing_but_the_links_own_has_its_evidence():
 
     evidence = {
         "catalogue": LedgerEvent.published,
+        "standing": LedgerEvent.standing,
         "release": LedgerEvent.release,
         "verdict": LedgerEvent.verdict,
         "reveal": LedgerEvent.reveal,

@@ -15,7 +15,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from twinpane_ground.closing import Closing
 from twinpane_wire.address import dialled, is_loopback
-from twinpane_wire.messages import Catalogued, Challenge, FromAgent, Joined, SiteHello, ToSite, WireError, decode, encode
+from twinpane_wire.messages import Catalogued, Challenge, FromAgent, Joined, SiteHello, Standing, ToSite, WireError, decode, encode
 
 from .authentication import Identify, bearer, identified, new_nonce, verify_hello
 from .catalogue_publisher import CataloguePublisher
@@ -239,5 +239,7 @@ async def _read_agent(link: Link, agent: Agent, router: Router, published: Catal
             raise LinkEnded(Closing.not_admitted, f"site {agent.site} is no longer listed at this hub")
         if isinstance(message.body, Catalogued):
             published.put(message.body)
+        elif isinstance(message.body, Standing):
+            router.counts[f"{agent.site}: word on a project"] += 1
         else:
             router.route_outward(agent, message.body)
