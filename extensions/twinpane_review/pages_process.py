@@ -19,6 +19,7 @@ from twinpane_site.mailbox import Mailbox
 from twinpane_site.meter import Budget
 from twinpane_site.parts.part import own_end
 from twinpane_site.parts.port import BlockingPort
+from twinpane_site.projects import Projects
 from twinpane_wire.connection_limiter import Bounds
 from twinpane_wire.log_limiter import limit_log
 from twinpane_wire.messages import Export
@@ -26,10 +27,10 @@ from twinpane_wire.uvicorn_server import Guarded, serving
 
 from .app import CALLBACK, Settings, create_app
 from .identity import HubIdentity
-from .pages_settings import PagesSettings
+from .pages_settings import SIZE, PagesSettings
 from .review import Review
 from .security_middleware import BODY_BYTES
-from .steward.desk import Desk, Members
+from .steward.desk import Desk
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,8 @@ def opened(order: PagesSettings, db: Database) -> tuple[Review, Desk]:
     def post(export: Export) -> None:
         mailbox.post(export, _now())
 
-    members = Members(order.members, Budget(order.day_bits, order.total_bits))
-    return Review(db, ledger, key, order.site, order.policy, post, _now), Desk(db, ledger, members, _now)
+    desk = Desk(db, ledger, Projects(db, ledger, _now), order.published, Budget(order.day_bits, order.total_bits), _now)
+    return Review(db, ledger, key, order.site, order.policy, post, _now), desk
 
 
 def identity_of(order: PagesSettings) -> HubIdentity | None:
@@ -76,10 +77,9 @@ def main() -> int:
     frame = port.receive()
     if frame is None:
         return 0
-    frame.close()
     limit_log()
     try:
-        asyncio.run(serve(PagesSettings.model_validate(frame.head)))
+        asyncio.run(serve(PagesSettings.model_validate_json(frame.bulk(SIZE))))
     except (SiteError, OSError) as error:
         print(f"The review pages cannot be served: {error}", file=sys.stderr)
     finally:

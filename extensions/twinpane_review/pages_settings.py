@@ -4,10 +4,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from twinpane_broker import Closed
-from twinpane_wire.messages import ProjectId, UserName
+from twinpane_broker import Closed, Identifier
 
 from .model import ReviewPolicy
+
+SIZE = 32 * 2**20
+"""Bytes of them, at most; nearly all of it is names of columns."""
 
 
 class PagesSettings(Closed):
@@ -20,8 +22,8 @@ class PagesSettings(Closed):
     port: Annotated[int, Field(ge=1, le=65535)]
     public_url: str
     policy: ReviewPolicy
-    members: tuple[tuple[UserName, ProjectId], ...]
-    """Who may open sessions at the site, and in which project."""
+    published: dict[Identifier, tuple[Identifier, ...]]
+    """The tables that the site publishes, with their columns."""
     day_bits: float
     total_bits: float
     hub: str

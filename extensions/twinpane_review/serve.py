@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from twinpane_site.acceptance import published
 from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.config import ReviewAddress, Site
 from twinpane_site.db import Database
@@ -112,8 +113,8 @@ class Opened:
         order = PagesSettings(
             folder=str(self.site.folder.resolve()), site=self.site.config.id, title=self.site.config.title or self.site.config.id,
             host=address.host, port=address.port, public_url=address.public_url.rstrip("/"), policy=self.policy,
-            members=tuple((user, project.id) for project in self.site.config.projects for user in project.members),
-            day_bits=meter.day_bits, total_bits=meter.total_bits, hub="", hub_api="", client_id="", client_secret="",
+            published=published(self.site.catalogue), day_bits=meter.day_bits, total_bits=meter.total_bits,
+            hub="", hub_api="", client_id="", client_secret="",
         )  # fmt: skip
         return order.model_copy(update=self._hub()) if address.sign_in == "hub" else order
 
@@ -142,7 +143,7 @@ async def _run_pages(order: PagesSettings) -> None:
         return
     port = Port(part.end)
     try:
-        await port.send(order.model_dump(mode="json"))
+        await port.send_bulk({}, order.model_dump_json().encode())
         while (frame := await port.receive()) is not None:
             frame.close()
     except (OSError, PortError) as error:

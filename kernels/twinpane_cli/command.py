@@ -32,11 +32,12 @@ def _site() -> click.Command:
     from twinpane_review.steward.overview_cli import command as overview
     from twinpane_site.cli import ledger, site
     from twinpane_site.ledger_cli import COMMANDS as OF_THE_LEDGER
+    from twinpane_site.project_cli import COMMANDS as OF_PROJECTS
     from twinpane_site.steward_cli import COMMANDS as OF_THE_STEWARD
 
     from .serve_site import serve
 
-    for command in (serve, overview, *OF_THE_STEWARD):
+    for command in (serve, overview, *OF_THE_STEWARD, *OF_PROJECTS):
         site.add_command(command)
     for command in OF_THE_LEDGER:
         ledger.add_command(command)

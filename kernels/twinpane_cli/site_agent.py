@@ -6,7 +6,6 @@ import logging
 import signal
 import sys
 from collections.abc import Coroutine, Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from twinpane_review.serve import open_review
 from twinpane_sandbox.limits import MIB
 from twinpane_site import keys, same_machine
-from twinpane_site.agent import Agent, Stores
+from twinpane_site.agent import Agent
 from twinpane_site.answering.broker_client import BrokerClient
 from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.config import KEYS, Project, Site, load_site
@@ -35,11 +34,15 @@ from twinpane_site.meter import Meter
 from twinpane_site.own_users import raise_own_limit
 from twinpane_site.parts.fork_server import ForkServer
 from twinpane_site.project_copier import MODULE as MOVING_MODULE
+from twinpane_site.project_watch import ProjectWatch
+from twinpane_site.projects import Projects, projects_of
+from twinpane_site.proposal_inbox import ProposalInbox
 from twinpane_site.reader import READER_MODULE
 from twinpane_site.retention import Retention
 from twinpane_site.send_slots import SendSlots
-from twinpane_site.snapshot import project_folder, snapshot_of
+from twinpane_site.snapshot import SnapshotData, snapshot_of
 from twinpane_site.start_signal import start_signal
+from twinpane_site.stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -67,46 +70,44 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     if not local and await asyncio.to_thread(same_machine.on_this_machine, url):
         log.warning("%s", same_machine.WARNING)
     site, key = load_site(folder), keys.load(folder / KEYS)
-    if local and site.config.project(LOCAL.id) is None:
-        site = replace(site, config=site.config.model_copy(update={"projects": (*site.config.projects, LOCAL)}))
+    beside = (LOCAL,) if local and site.config.project(LOCAL.id) is None else ()
     # It is forked before this process holds anything secret in memory.
-    with contextlib.closing(ForkServer(READER_MODULE, MOVING_MODULE)) as fork_server:
-        broker = BrokerClient(site, key)
+    with contextlib.closing(ForkServer(READER_MODULE, MOVING_MODULE)) as fork_server, contextlib.closing(Database.open(folder)) as db:
+        ledger = Ledger(db, key)
+        projects = projects_of(db, ledger, site.config, now, beside)
+        broker = BrokerClient(site, key, projects.working())
         try:
             await broker.open()
-            await _open(site, key, url, token, broker, fork_server, may_start)
+            await _open(site, key, url, token, broker, fork_server, may_start, db, ledger, projects)
         finally:
             await broker.close()
 
 
 async def _open(
-    site: Site, key: SiteKey, url: str, token: str, broker: BrokerClient, fork_server: ForkServer, may_start: asyncio.Event | None
-) -> None:
+    site: Site, key: SiteKey, url: str, token: str, broker: BrokerClient, fork_server: ForkServer, may_start: asyncio.Event | None,
+    db: Database, ledger: Ledger, projects: Projects,
+) -> None:  # fmt: skip
     """Prove the sandbox, open the stores, and run the agent. The broker's process has already made the snapshot."""
     snapshot = snapshot_of(site.catalogue, site.folder)
-    data = {project.id: project_folder(snapshot, project) for project in site.config.projects}
+    data = SnapshotData(snapshot, projects.working)
     launcher = KernelLauncher(site.folder, data, site.policy.session, fork_server, lambda: db.space.floor(), site.config.users_from)
     await asyncio.to_thread(launcher.prove)
-    db = Database.open(site.folder)
     db.space.keep_free = site.policy.held.keep_free_mb * MIB
-    try:
-        ledger = Ledger(db, key)
-        stores = Stores(
-            ledger,
-            Meter(db, site.policy.meter.budget, now),
-            Mailbox(db, InboxQuota(site.policy.session.inbox_mb * MIB, site.policy.session.inbox_site_mb * MIB)),
-            HeldStore(db, site.policy.held.limits),
-            AttemptLog(db, ledger),
-        )
-        ledger.append(LedgerEvent.started, {
-            "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
-            "snapshot": snapshot.name,
-        }, now())  # fmt: skip
-        await _run(site, key, url, token, db, stores, broker, launcher, fork_server, may_start)
-        stores.attempts.forgive()
-        ledger.append(LedgerEvent.stopped, {"reason": "asked to stop"}, now())
-    finally:
-        db.close()
+    stores = Stores(
+        ledger,
+        Meter(db, site.policy.meter.budget, now),
+        Mailbox(db, InboxQuota(site.policy.session.inbox_mb * MIB, site.policy.session.inbox_site_mb * MIB)),
+        HeldStore(db, site.policy.held.limits),
+        AttemptLog(db, ledger),
+        projects,
+    )
+    ledger.append(LedgerEvent.started, {
+        "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
+        "snapshot": snapshot.name,
+    }, now())  # fmt: skip
+    await _run(site, key, url, token, db, stores, broker, launcher, fork_server, may_start)
+    stores.attempts.forgive()
+    ledger.append(LedgerEvent.stopped, {"reason": "asked to stop"}, now())
 
 
 async def _run(
@@ -119,8 +120,8 @@ async def _run(
         loop.add_signal_handler(number, stop.set)
     watch = FreezeWatch(stores.ledger)
     link = SiteLink(
-        url, site.config.id, key, token, lambda projects: agent.joined(projects), lambda message: agent.receive(message), _refused,
-        watch.frozen,
+        url, site.config.id, key, token, lambda projects: joined(projects), lambda message: agent.receive(message), _refused,
+        watch.frozen, lambda proposal: keeping.proposed(proposal),
     )  # fmt: skip
 
     glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, SendSlots(link.send))
@@ -129,8 +130,13 @@ async def _run(
     agent = Agent(site, stores, glass, watch.asking(broker.ask), launcher, review.exports, key.public_hex, may_start)
     glass.on_spent = agent.tell_left
     agent.restore()
+    keeping = ProjectWatch(stores.projects, ProposalInbox(db, now), glass, broker.serve, agent)
     decisions = DecisionSender(stores.mailbox, glass, lambda: agent.open_sessions)
     retention = Retention(site.policy.held, db, stores.ledger, stores.held, stores.mailbox, now)
+
+    def joined(projects: tuple[str, ...]) -> None:
+        keeping.joined()
+        agent.joined(projects)
 
     async def go_on() -> None:
         agent.unfrozen()
@@ -141,6 +147,7 @@ async def _run(
         fork_server.keep(),
         agent.keep_house(),
         watch.run(go_on),
+        keeping.run(),
         decisions.run(),
         retention.run(),
         *([review.pages()] if may_start is None else ()),

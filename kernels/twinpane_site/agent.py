@@ -5,8 +5,7 @@ import base64
 import hashlib
 import logging
 import math
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from functools import partial
 from typing import Any
 
@@ -14,24 +13,21 @@ from twinpane_broker import Plan, Refusal, Release
 from twinpane_sandbox.environment import environment
 from twinpane_wire import messages as wire
 
-from .attempt_log import AttemptLog
 from .config import Project, Site, project_catalogue
 from .errors import SiteError
 from .export_submission import ExportSubmission
 from .exports import Exports
 from .glass import Glass
-from .held import HeldStore
 from .held_writer import HeldWriter
 from .inside_kernel import InsideKernel
 from .kernel_capacity import KernelCapacity
 from .kernel_launcher import KernelLauncher
-from .ledger import Ledger
 from .ledger_events import LedgerEvent
-from .mailbox import Duplicate, Gap, Mailbox, New, Outcome, Refused
-from .meter import Meter
+from .mailbox import Duplicate, Gap, New, Outcome, Refused
 from .recovery import OWING, Recovery
 from .refusals import Refusals
 from .session import Session
+from .stores import Stores
 
 log = logging.getLogger(__name__)
 
@@ -42,17 +38,6 @@ STUCK_S = 0.2
 
 Ask = Callable[[wire.Principal, Plan], Awaitable[tuple[Release | Refusal, float]]]
 """Puts a question to the site's broker: the answer, and its moment by the loop's clock."""
-
-
-@dataclass(frozen=True)
-class Stores:
-    """What the agent keeps on the disk."""
-
-    ledger: Ledger
-    meter: Meter
-    mailbox: Mailbox
-    held: HeldStore
-    attempts: AttemptLog
 
 
 class Agent:
@@ -77,6 +62,7 @@ class Agent:
         self._refusals = Refusals(stores.ledger, glass.now)
         self._sessions: dict[str, Session] = {}
         self._heard: dict[str, float] = {}
+        self._sees: dict[str, Project] = {}
         self._capacity = KernelCapacity(site.policy.session.max_sessions)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
@@ -88,10 +74,14 @@ class Agent:
     def joined(self, projects: tuple[str, ...]) -> None:
         """The link is up: publish the steward's catalogue, and send again the crossings that may have been lost."""
         self._joined = projects
-        for project in self._site.config.projects:
-            if project.id in projects:
-                self._attempt(partial(self._publish, project))
+        self.publish(projects)
         self._glass.again(sessions=self._sessions)
+
+    def publish(self, projects: Collection[str]) -> None:
+        """Publish the catalogue to these projects, where the hub names them and they work today."""
+        for project in self._stores.projects.working():
+            if project.id in projects and project.id in self._joined:
+                self._attempt(partial(self._publish, project))
 
     def unfrozen(self) -> None:
         """Two stewards ended a freeze: publish the catalogue, and send what was stopped on its way."""
@@ -113,7 +103,7 @@ class Agent:
         if isinstance(body, wire.Received):
             self._attempt(lambda: self._stores.mailbox.received(body.session, body.ids, principal))
             return
-        if not self._site.config.admits(principal.user, principal.project):
+        if not self._stores.projects.admits(principal.user, principal.project):
             self._refuse(wire.LinkCode.no_project, principal, body.session, came)
             return
         if body.session not in self._sessions and not isinstance(body, wire.Open) and self._stores.mailbox.session(body.session) is None:
@@ -208,6 +198,8 @@ class Agent:
         return True
 
     def _open(self, principal: wire.Principal, opened: wire.Open, came: float) -> None:
+        if project := self._stores.projects.admitted(principal.user, principal.project):
+            self._sees[opened.session] = project
         self._sessions[opened.session] = self._session(principal, opened, alive=True)
         left = self._stores.meter.account(principal.user, principal.project).left()
         self._glass.link(opened.session, wire.LinkCode.opened, came, left=left)
@@ -240,7 +232,7 @@ class Agent:
         recovery = Recovery(self._stores.mailbox, self._stores.attempts, self._glass.now)
         for known in recovery.sessions():
             session, opened = known.session, known.first(wire.Open)
-            if opened is None or not self._site.config.admits(session.principal.user, session.principal.project):
+            if opened is None or not self._stores.projects.admits(session.principal.user, session.principal.project):
                 self._stores.mailbox.close(session.id, self._glass.now())
                 continue
             recovery.attempt(session, 1, partial(self._take_up, session.principal, opened))
@@ -284,6 +276,7 @@ class Agent:
             self._stores.ledger.append(LedgerEvent.closed, {"session": session, "reason": reason}, self._glass.now())
         del self._sessions[session]
         self._heard.pop(session, None)
+        self._sees.pop(session, None)
         self._capacity.close(session, _clock())
         found.stop()
         self._ending.add(self._spawn(self._end(found)))
@@ -328,6 +321,14 @@ class Agent:
             for silent, heard in list(self._heard.items()):
                 if now - heard > idle:
                     self._attempt(partial(self._close, silent, "idle"))
+
+    def keep_to_projects(self) -> None:
+        """End the sessions of who is not admitted any more, and those of projects that see other data than when they were opened."""
+        for session in list(self._sessions.values()):
+            project = self._stores.projects.admitted(session.principal.user, session.principal.project)
+            if project is None or not project.sees_as(self._sees.get(session.id, project)):
+                self._glass.link(session.id, wire.LinkCode.no_project, _clock())
+                self._attempt(partial(self._close, session.id, "the project does not admit it any more"))
 
     def _tell_grants(self) -> None:
         for grant in self._stores.meter.grants(self._granted):

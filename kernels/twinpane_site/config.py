@@ -63,6 +63,10 @@ class Project(Closed):
         """Whether this user may work with this site's data."""
         return user in self.members
 
+    def sees_as(self, other: "Project") -> bool:
+        """Whether both see the same data."""
+        return self.tables == other.tables
+
 
 class EngineConfig(Closed):
     """[engine]: what computes answers. DuckDB on this machine, unless the data outgrows it."""

@@ -9,7 +9,7 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,12 +26,13 @@ from twinpane_sandbox.self_test import self_test
 from twinpane_wire import messages as wire
 
 from .config import SessionPolicy
-from .errors import ConfigError
+from .errors import ConfigError, SiteError
 from .inside_kernel import InsideKernel
 from .own_users import OF_READERS, let_read, of_member
 from .parts.fork_server import ForkServer
 from .project_copier import ForkedCopier
 from .reader import READER_MODULE
+from .snapshot import ProjectData
 from .volume import Volume
 
 log = logging.getLogger(__name__)
@@ -53,12 +54,12 @@ TRIAL = 8 * MIB
 class KernelLauncher:
     """Starts the inside kernels of one site.
 
-    ``data``: by project, the folder shown at /data. ``floor``: see `Volume`. ``users``: the first user id of the kernels if the agent is
+    ``data``: the folders shown at /data. ``floor``: see `Volume`. ``users``: the first user id of the kernels if the agent is
     root (0: kernels run as the agent's user).
     """
 
     def __init__(
-        self, folder: Path, data: Mapping[str, Path], session: SessionPolicy, fork_server: "ForkServer | None" = None,
+        self, folder: Path, data: ProjectData, session: SessionPolicy, fork_server: "ForkServer | None" = None,
         floor: Callable[[], int] = lambda: 0, users: int = 0,
     ) -> None:  # fmt: skip
         self._folder = folder
@@ -91,13 +92,10 @@ class KernelLauncher:
         removed = remove_leftovers(PREFIX)
         if removed:
             log.warning("%d folders of kernels of a past life were removed", removed)
-        data = next(iter(self._data.values()), None)
-        if data is None:
-            return  # no project, no kernel
+        data = self._data.whole
         owner = user_from(self._users, None, ())
         if owner:
-            for folder in self._data.values():
-                let_read(folder, self._folder)
+            let_read(data, self._folder)
         with tempfile.TemporaryDirectory(prefix=PREFIX) as trial:
             place = Path(trial)
             volume = Volume(place / "project", replace(self._session.quota, size=TRIAL), owner=owner)
@@ -131,7 +129,7 @@ class KernelLauncher:
         except BaseException as error:
             calls.close()
             shutil.rmtree(private, ignore_errors=True)
-            if not isinstance(error, SandboxError | OSError):
+            if not isinstance(error, SandboxError | SiteError | OSError):
                 raise
             log.error("no inside kernel for session %s: %s", opened.session, error)
             return None
@@ -170,13 +168,16 @@ class KernelLauncher:
 
     async def _launch(self, opened: wire.Open, principal: wire.Principal, volume: Volume, private: Path) -> KernelProcess:
         """Start the kernel in the user's volume, which it leaves when it is closed. Raises SandboxError, OSError."""
+        data = self._data.of(principal.project)
+        if volume.owner:
+            let_read(data, self._folder)
         holder = await volume.enter()
         try:
             if opened.cwd:
                 volume.make_folder(opened.cwd)
             cwd = f"{PROJECT}/{opened.cwd}" if opened.cwd else PROJECT
             sandbox = Sandbox(
-                data=self._data[principal.project], project=volume.root, private=private, cwd=cwd, seed=opened.seed,
+                data=data, project=volume.root, private=private, cwd=cwd, seed=opened.seed,
                 limits=self._session.limits, holder=holder, owner=volume.owner,
             )  # fmt: skip
             process = launch(sandbox, drained=False)

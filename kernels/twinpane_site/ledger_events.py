@@ -17,6 +17,11 @@ class LedgerEvent(Enum):
     stopped = "stopped", "reason", "The agent stopped."
     published = "published", "project catalogue", "Crossing `catalogue`: its digest, before it left for a project."
     standing = "standing", "project digest", "Crossing `standing`: the digest of a steward's word on a project, before it left."
+    project = (
+        "project", "project state by members tables? until? decline? proposal?",
+        "A steward accepted, changed, declined, suspended or ended a project. `proposal`: the digest of the hub's proposal that was read; "
+        "`by`: `site.toml` where an edit of that file did it.",
+    )  # fmt: skip
     opened = "opened", "session user project seed", "A session was opened."
     closed = "closed", "session reason?", "A session was closed."
     refused = "refused", "code user project session? detail?", "A message was refused on the link; of many in a minute, how many."

@@ -59,7 +59,7 @@ class SiteLink:
     def __init__(
         self, url: str, site: str, key: SiteKey, token: str,
         on_joined: Callable[[tuple[str, ...]], None], on_message: Callable[[wire.ForAgent], None], on_refused: Callable[[str], None],
-        frozen: Callable[[], bool],
+        frozen: Callable[[], bool], on_proposed: Callable[[wire.Proposal], None] = lambda proposal: None,
     ) -> None:  # fmt: skip
         check_address(url)
         self._url = f"{url.rstrip('/')}/agent"
@@ -71,6 +71,7 @@ class SiteLink:
         self._on_message = on_message
         self._on_refused = on_refused
         self._frozen = frozen
+        self._on_proposed = on_proposed
         self._out: asyncio.Queue[tuple[bool, str]] | None = None
         self._joined: float | None = None
 
@@ -135,11 +136,14 @@ class SiteLink:
             self._act(lambda: self._on_joined(joined.projects))
             async for frame in socket:
                 try:
-                    message = wire.decode(wire.ForAgent, frame)
+                    message = wire.decode(wire.ToAgent, frame)
                 except wire.WireError as error:
                     log.warning("from the switchboard: %s", error)
                     continue
-                self._act(partial(self._on_message, message))
+                if isinstance(message, wire.Proposed):
+                    self._act(partial(self._on_proposed, message.proposal))
+                else:
+                    self._act(partial(self._on_message, message))
         finally:
             for task in beside:
                 task.cancel()

@@ -6,9 +6,10 @@
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from twinpane_broker import Catalogue
 
@@ -35,13 +36,43 @@ def snapshot_of(catalogue: Catalogue, folder: Path) -> Snapshot:
     return Snapshot(catalogue.snapshot, place, {table.name: place / f"{table.name}.parquet" for table in catalogue.tables})
 
 
+class ProjectData(Protocol):
+    """The folders that are shown at ``/data``."""
+
+    @property
+    def whole(self) -> Path:
+        """That of a project which may see every table."""
+
+    def of(self, project: str) -> Path:
+        """That of a project. Raises StoreError."""
+
+
+class SnapshotData:
+    """The folders of one snapshot. ``working`` gives the projects whose members may work."""
+
+    def __init__(self, snapshot: Snapshot, working: Callable[[], Collection[Project]]) -> None:
+        self._snapshot, self._working = snapshot, working
+
+    @property
+    def whole(self) -> Path:
+        """That of a project which may see every table."""
+        return self._snapshot.folder
+
+    def of(self, project: str) -> Path:
+        """That of a project. Raises StoreError."""
+        found = next((one for one in self._working() if one.id == project), None)
+        if found is None:
+            raise StoreError(f"Project {project} has no data to show: nobody may work in it.")
+        return project_folder(self._snapshot, found)
+
+
 def project_folder(snapshot: Snapshot, project: Project) -> Path:
     """What ``/data`` shows to a project: the snapshot, or a folder of links to its approved tables. Raises StoreError."""
     if project.tables is None:
         return snapshot.folder
     home = snapshot.folder.parent.with_name(VIEWS) / snapshot.name
     place = home / project.id
-    wanted = {f"{name}.parquet" for name in project.tables}
+    wanted = {f"{name}.parquet" for name in project.tables if name in snapshot.tables}
     temporary = home / f".{project.id}.{secrets.token_hex(4)}"
     if _links(place, snapshot.folder) == wanted:
         return place

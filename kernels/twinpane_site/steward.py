@@ -10,7 +10,7 @@ from twinpane_sandbox.cgroups import kept
 from . import keys, ledger_verification
 from .brokers import FOLDER as BROKER
 from .brokers import MEMORY
-from .config import KEYS, load_site
+from .config import KEYS, SiteConfig, load_site
 from .db import Database
 from .errors import ConfigError
 from .grants import grant
@@ -18,6 +18,7 @@ from .held import HeldStore
 from .ledger import Ledger
 from .mailbox import Mailbox
 from .meter import Meter
+from .projects import projects_of
 
 SHOWN = 5
 """Attributes of the account that are listed."""
@@ -26,11 +27,12 @@ SHOWN = 5
 def grant_bits(folder: Path, user: str, project: str, bits: float, by: str, now: datetime) -> float:
     """Grant bits, with the ledger's line; returns what the user has left today. A running agent tells the user. Raises SiteError."""
     site, key, user = load_site(folder), keys.load(folder / KEYS), user.lower()
-    if not site.config.admits(user, project):
-        raise ConfigError(f"{folder / 'site.toml'} lists no member {user} of a project {project}. Add them there first.")
     db = Database.open(folder)
     try:
-        return grant(Ledger(db, key), Meter(db, site.policy.meter.budget, lambda: now), user, project, bits, by, now)
+        ledger = Ledger(db, key)
+        if not projects_of(db, ledger, site.config, lambda: now).admits(user, project):
+            raise ConfigError(f"The site has no member {user} in a project {project}: see `twinpane site project list {folder}`.")
+        return grant(ledger, Meter(db, site.policy.meter.budget, lambda: now), user, project, bits, by, now)
     finally:
         db.close()
 
@@ -46,10 +48,7 @@ def status_lines(folder: Path, now: datetime) -> Iterator[str]:
     yield f"snapshot    {site.catalogue.snapshot}" + ("" if frozen else ", not made yet: the first question or start makes it")
     yield f"catalogue   {len(site.catalogue.tables)} tables, about {site.catalogue.persons:,} persons"
     yield f"rules       {policy.rules.version}, threshold {policy.rules.threshold}"
-    for project in config.projects:
-        yield f"project     {project.id}: {', '.join(project.members) or 'no members'}"
-    if not config.projects:
-        yield "project     none accepted: add [[projects]] to site.toml"
+    yield from _projects(folder, config, now)
     if policy.rules.dp is None:
         yield from _account(folder, policy.rules, site.catalogue.persons)
     reviewers = len(policy.review.reviewers)
@@ -69,6 +68,18 @@ def status_lines(folder: Path, now: datetime) -> Iterator[str]:
         yield from _counts(db, Meter(db, policy.meter.budget, lambda: now))
     finally:
         db.close()
+
+
+def _projects(folder: Path, config: SiteConfig, now: datetime) -> Iterator[str]:
+    db = Database.open(folder)
+    try:
+        found = projects_of(db, Ledger(db, keys.load(folder / KEYS)), config, lambda: now).all()
+    finally:
+        db.close()
+    for one in found:
+        yield f"project     {one.project.id}, {one.state.value}: {', '.join(one.project.members) or 'no members'}"
+    if not found:
+        yield "project     none: accept what the hub proposes, or add [[projects]] to site.toml"
 
 
 def _account(folder: Path, rules: Rules, persons: int) -> Iterator[str]:

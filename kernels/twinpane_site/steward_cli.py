@@ -15,6 +15,8 @@ from .config import KEYS, load_config
 from .db import Database
 from .keys import load
 from .ledger import Ledger
+from .projects import Projects, projects_of
+from .proposal_inbox import ProposalInbox
 from .standstill import FreezeError, Standstill
 
 BY = click.option("--by", default=None, help="Who does it, for the ledger; default: your login name.")
@@ -32,19 +34,22 @@ class Desk:
     ledger: Ledger
     accounts: Accounts
     standstill: Standstill
+    projects: Projects
+    inbox: ProposalInbox
 
 
 @contextmanager
 def desk(folder: Path, clock: Callable[[], datetime] = _now) -> Iterator[Desk]:
     """Open a site folder. What stops a command is said as one message."""
     with plainly():
-        load_config(folder)
+        config = load_config(folder)
         key = load(folder / KEYS)
         db = Database.open(folder)
         try:
             ledger = Ledger(db, key)
             accounts = Accounts(db, ledger, clock)
-            yield Desk(db, ledger, accounts, Standstill(ledger, accounts.stewards, clock))
+            projects = projects_of(db, ledger, config, clock)
+            yield Desk(db, ledger, accounts, Standstill(ledger, accounts.stewards, clock), projects, ProposalInbox(db, clock))
         finally:
             db.close()
 

@@ -23,7 +23,8 @@ port = {port}
 public_url = {public_url}      # how reviewers' browsers reach them
 sign_in = {sign_in}            # whose accounts reviewers sign in with: "site", or "hub" too; stewards use the site's alone
 
-# Projects that this site accepts, each with its members by their names at the hub. Whoever is not listed gets nothing.
+# Projects that this site accepts by hand, each with its members by their names at the hub. An edit counts from the next start on. What the
+# hub proposes is accepted at the pages. Whoever is accepted nowhere gets nothing.
 # `tables` narrows a project to some tables of catalogue.toml; without it, it has all. Hidden columns do not exist for any project.
 #
 # [[projects]]

@@ -16,6 +16,7 @@ from .errors import ConfigError
 from .freeze import materialise
 from .ledger import Ledger
 from .ledger_events import LedgerEvent
+from .projects import projects_of
 from .signing import noise_secret, signed
 
 USER = "(site)"
@@ -41,7 +42,7 @@ class Answer:
 def ask(folder: Path, sql: str, project: str | None, now: datetime) -> Answer:
     """Parse, run and record a question. Raises SiteError where the site does not stand; makes the snapshot where there is none yet."""
     site, key = load_site(folder), keys.load(folder / KEYS)
-    catalogue = _catalogue(site, project)
+    catalogue = _catalogue(site, key, project, now)
     try:
         plan = parse_sql(sql, catalogue)
     except Refused as refused:
@@ -75,11 +76,16 @@ def _require_open(folder: Path, key: keys.SiteKey) -> None:
         db.close()
 
 
-def _catalogue(site: Site, project: str | None) -> Catalogue:
+def _catalogue(site: Site, key: keys.SiteKey, project: str | None, now: datetime) -> Catalogue:
+    """What a project may know; of none: all that is published. Raises ConfigError for one that nobody may work in."""
     if project is None:
         return site.catalogue.published
-    accepted = site.config.project(project)
-    if accepted is None:
-        known = ", ".join(each.id for each in site.config.projects) or "none"
-        raise ConfigError(f"{site.folder / 'site.toml'} accepts no project {project}; accepted: {known}.")
-    return project_catalogue(site.catalogue, accepted)
+    db = Database.open(site.folder)
+    try:
+        working = projects_of(db, Ledger(db, key), site.config, lambda: now).working()
+    finally:
+        db.close()
+    for one in working:
+        if one.id == project:
+            return project_catalogue(site.catalogue, one)
+    raise ConfigError(f"The site accepts no project {project}; accepted: {', '.join(one.id for one in working) or 'none'}.")

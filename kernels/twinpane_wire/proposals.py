@@ -76,5 +76,5 @@ class Proposed(Closed):
     proposal: Proposal
 
 
-ToAgent = ForAgent | Proposed
+ToAgent = Annotated[ForAgent | Proposed, Field(union_mode="left_to_right")]
 """What comes from a switchboard to a site that has joined."""

@@ -11,19 +11,24 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from twinpane_review.model import Decision, ReviewPolicy
-from twinpane_review.pairing import Budget, Real, paired
+from twinpane_review.pairing import Budget as Bytes
+from twinpane_review.pairing import Real, paired
 from twinpane_review.review import Review
 from twinpane_review.states import State
-from twinpane_review.steward.desk import Desk, Members
+from twinpane_review.steward.desk import Desk
 from twinpane_site.accounts import Accounts
+from twinpane_site.config import Project
 from twinpane_site.db import Database
 from twinpane_site.keys import SiteKey, create
 from twinpane_site.ledger import Ledger
+from twinpane_site.meter import Budget
+from twinpane_site.projects import Projects
 from twinpane_wire.messages import Export, ExportAsk, ExportItem, TwinItem
 
 AUTHOR, A, B, C = "researcher", "reviewer-a", "reviewer-b", "reviewer-c"
 SESSION = "5" * 32
 POLICY = ReviewPolicy(reviewers=(A, B, C), quorum=2, threshold=10, version="policy-1")
+PUBLISHED = {"person": ("person_id", "sex"), "visit": ("person_id", "day")}
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 CODE = 'counts = df.groupby("sex").size()\ncounts.plot.bar(title="Persons by sex")\ncounts'
@@ -92,7 +97,14 @@ class Site:
     @property
     def desk(self) -> Desk:
         """The steward's desk, as the pages' process has it."""
-        return Desk(self.db, self.ledger, Members(((AUTHOR, "stroke"),)), self.clock)
+        return Desk(self.db, self.ledger, self.projects, PUBLISHED, Budget(), self.clock)
+
+    @property
+    def projects(self) -> Projects:
+        """The site's projects, as its site.toml lists them."""
+        found = Projects(self.db, self.ledger, self.clock)
+        found.declare([Project(id="stroke", members=(AUTHOR,))])
+        return found
 
     def clock(self) -> datetime:
         self.now += timedelta(seconds=1)
@@ -113,7 +125,7 @@ class Site:
 
     def submit(self, author: str, project: str, asked: ExportAsk, reals: Sequence[tuple[int, Real]]) -> None:
         """Hand a request in, with what the site holds of each asked item by its index, made readable here and now."""
-        held, budget = dict(reals), Budget()
+        held, budget = dict(reals), Bytes()
         self.review.submit(author, project, asked, {n: paired(item, held.get(n), budget) for n, item in enumerate(asked.items)})
 
     def reviewed(self, request: str, person: str, decision: Decision = Decision.approve, remark: str = "") -> State:

@@ -23,7 +23,7 @@ from twinpane_site import keys
 from twinpane_site.answering import broker_client as desks
 from twinpane_site.answering.broker_client import BrokerClient
 from twinpane_site.brokers import open_broker
-from twinpane_site.config import KEYS, Site, load_site
+from twinpane_site.config import KEYS, Project, Site, load_site
 from twinpane_site.errors import ConfigError
 from twinpane_site.freeze import materialise
 from twinpane_site.parts import port as ports
@@ -31,6 +31,7 @@ from twinpane_site.signing import noise_secret, signed
 from twinpane_wire.messages import Principal
 
 ANA = Principal(user=USER, project=PROJECT)
+MIA = Principal(user="mia", project="lung")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,7 @@ def plan(site: Site, sql: str = "select sex, count(*) n from person group by sex
 async def opened(folder: Path) -> AsyncIterator[tuple[BrokerClient, Site]]:
     """The site's broker at work."""
     site = load_site(folder)
-    desk = BrokerClient(site, keys.load(folder / KEYS))
+    desk = BrokerClient(site, keys.load(folder / KEYS), site.config.projects)
     try:
         await desk.open()
         yield desk, site
@@ -261,3 +262,53 @@ async def test_an_answer_has_the_next_tick_of_the_grid_for_its_moment(folder: Pa
     assert ticks == pytest.approx(2 ** round(math.log2(ticks)))
     assert moment >= ended - 0.007, "the answer was there before its moment"
     assert moment - arrived <= max(0.007, 2 * (ended - arrived))
+
+
+# ---------------------------------------------------------------- projects that come and go
+
+
+async def test_a_new_project_gets_answers_from_a_second_process(folder: Path) -> None:
+    """The first one answers until the second is ready; no question is lost, and none is blamed for the change."""
+    async with opened(folder) as (desk, site):
+        first, lung = desk.pid, Project(id="lung", members=("mia",))
+        told = await told_by(desk, plan(site))
+        asked = plan(site, "select grade, count(*) n from person group by grade")
+        assert (await desk.ask(MIA, asked))[0].status == "refused"
+        serving = asyncio.create_task(desk.serve((*site.config.projects, lung)))
+        while not serving.done():
+            assert (await told_by(desk, plan(site))).canonical() == told.canonical()
+        await serving
+        await until(lambda: desk.pid not in (first, None))
+        answer, _ = await desk.ask(MIA, asked)
+        assert isinstance(answer, Release)
+        assert (await told_by(desk, plan(site))).canonical() == told.canonical()
+
+
+async def test_a_project_that_ends_gets_no_answer_and_costs_no_process(folder: Path) -> None:
+    """At once, and without a new start; a table that was taken back is not asked of the process that still has it."""
+    async with opened(folder) as (desk, site):
+        first = desk.pid
+        await desk.serve(())
+        assert (await told_by(desk, plan(site))).status == "refused"
+        assert desk.pid == first
+        await desk.serve(site.config.projects)
+        assert isinstance(await told_by(desk, plan(site)), Release)
+        assert desk.pid == first
+        narrowed = site.config.projects[0].model_copy(update={"tables": ()})
+        serving = asyncio.create_task(desk.serve((narrowed,)))
+        await asyncio.sleep(0)
+        assert (await told_by(desk, plan(site))).status == "refused"
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+
+
+async def test_a_project_that_cannot_be_served_takes_nobodys_answers(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that answers goes on; the new project waits."""
+    async with opened(folder) as (desk, site):
+        first = desk.pid
+        monkeypatch.setattr(desks, "MODULE", "twinpane_site.nothing")
+        with pytest.raises(ConfigError):
+            await desk.serve((*site.config.projects, Project(id="lung", members=("mia",))))
+        assert isinstance(await told_by(desk, plan(site)), Release)
+        assert desk.pid == first
+        assert (await desk.ask(MIA, plan(site)))[0].status == "refused"

@@ -11,7 +11,7 @@ from twinpane_broker import Catalogue
 from twinpane_review.pages_process import identity_of
 from twinpane_review.render import HERE
 from twinpane_review.serve import Opened, Unattended
-from twinpane_site.config import Policy, Project, ReviewAddress, SiteConfig
+from twinpane_site.config import Policy, ReviewAddress, SiteConfig
 from twinpane_site.config import Site as SiteFolder
 from twinpane_site.errors import LedgerError
 from twinpane_site.exports import Asked
@@ -70,11 +70,11 @@ ENVIRONMENT = {
 def test_the_hub_signs_in_only_by_the_stewards_word(site: Site, sign_in: str, environment: dict[str, str], hub: str) -> None:
     """Whatever the environment holds; and where the hub cannot be asked in safety, the site's own accounts are left."""
     address = ReviewAddress(port=8443, public_url="https://r.example/", sign_in=sign_in)
-    config = SiteConfig(id="a", source="data", review=address, projects=(Project(id="stroke", members=("Ana",)),))
+    config = SiteConfig(id="a", source="data", review=address)
     policy = Policy.model_validate({"rules": {"preset": "10-5", "threshold": 10}})
     whole = SiteFolder(site.folder, config, policy, Catalogue(site="a", snapshot="s", persons=100, tables=()))
     opened = Opened(Unattended(site.db, site.ledger, site.sent.append, site.clock), site.policy, whole, environment)
     order = opened._order(address)
-    assert (order.hub, order.members, order.policy) == (hub, (("ana", "stroke"),), site.policy)
+    assert (order.hub, order.published, order.policy) == (hub, {}, site.policy)
     assert (identity_of(order) is None) == (hub == "")
     assert order.client_secret == (environment["TWINPANE_REVIEW_CLIENT_SECRET"] if hub else "")

@@ -9,7 +9,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
-from review_factories import AUTHOR, A, B, make_site, stream
+from review_factories import AUTHOR, PUBLISHED, A, B, make_site, stream
 from review_pages import NamedIdentity
 from starlette.testclient import TestClient
 
@@ -17,9 +17,12 @@ from twinpane_broker import canonical_json
 from twinpane_review.app import Settings, create_app
 from twinpane_review.model import ReviewPolicy
 from twinpane_review.states import State
-from twinpane_review.steward import routes, routes_ledger
+from twinpane_review.steward import routes, routes_ledger, routes_projects
+from twinpane_site import acceptance
 from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.ledger_head import chain_hash
+from twinpane_site.proposal_inbox import ProposalInbox
+from twinpane_wire.messages import ProjectState, Proposal
 
 ADDRESS = "http://review.site-a.test"
 STEWARD, SECOND, OWN = "sten", "stina", "clerk"
@@ -33,9 +36,15 @@ class Pages:
         self.passwords = {
             name: self.site.accounts.put(name, steward, "root") for name, steward in ((STEWARD, True), (SECOND, True), (OWN, False))
         }
+        self.inbox = ProposalInbox(self.site.db, self.site.clock)
+        self.inbox.take(PROPOSAL)
         self.identity = NamedIdentity(A)
         settings = Settings(ADDRESS, "Site A", self.site.clock, lambda: 1000.0, b"s" * 32)
         self.app = create_app(self.site.review, self.site.desk, self.identity if hub else None, settings)
+
+    def accepted(self) -> None:
+        """A steward accepted the project that the hub proposes."""
+        acceptance.accept(self.site.projects, self.inbox, PUBLISHED, "lung", PROPOSAL.digest(), STEWARD)
 
     def browser(self) -> TestClient:
         return TestClient(self.app, base_url=ADDRESS, raise_server_exceptions=False, headers={"origin": ADDRESS})
@@ -74,11 +83,19 @@ def words(html: str) -> str:
 
 # ---------------------------------------------------------------- route × role
 
-ALL = [*routes.router.routes, *routes_ledger.router.routes]
-ROUTES = sorted((method, route.path.replace("{form}", "csv")) for route in ALL for method in route.methods)
+ALL = [*routes.router.routes, *routes_ledger.router.routes, *routes_projects.router.routes]
+ROUTES = sorted((method, route.path.replace("{form}", "csv").replace("{name}", "lung")) for route in ALL for method in route.methods)
+PROPOSAL = Proposal.model_validate({
+    "project": "lung", "title": "Lungs <b>& hearts</b>", "purpose": "To see", "people": [{"user": "mia", "role": "researcher"}],
+    "tables": [{"table": "person"}, {"table": "genome"}], "expires": "2030-01-31",
+})  # fmt: skip
+LUNG = "/steward/projects/lung"
 FORMS = {
     "/steward/freeze": {"reason": "x"}, "/steward/unfreeze": {"entry": 1}, "/steward/ledger/seen": {"upto": 1},
     "/steward/grant": {"member": f"{AUTHOR} stroke", "bits": 5},
+    f"{LUNG}/accept": {"proposal": PROPOSAL.digest(), "until": "2029-01-31", "members": "mia", "tables": "person"},
+    f"{LUNG}/decline": {"proposal": PROPOSAL.digest(), "reason": "purpose"}, f"{LUNG}/suspend": {}, f"{LUNG}/go-on": {},
+    f"{LUNG}/end": {"typed": "lung"}, f"{LUNG}/members": {"members": "mia ben"},
 }  # fmt: skip
 ACTS = {LedgerEvent.frozen, LedgerEvent.unfreeze, LedgerEvent.seen, LedgerEvent.grant}
 
@@ -110,7 +127,9 @@ ROLES: dict[str, tuple[int, Callable[[Pages], TestClient]]] = {
 
 
 def test_the_table_has_every_route() -> None:
-    assert [path for method, path in ROUTES if method == "GET"] == ["/steward", "/steward/ledger", "/steward/ledger.csv"]
+    assert [path for method, path in ROUTES if method == "GET"] == [
+        "/steward", "/steward/ledger", "/steward/ledger.csv", "/steward/projects", LUNG,
+    ]  # fmt: skip
     assert {path for method, path in ROUTES if method == "POST"} == set(FORMS)
 
 
@@ -129,6 +148,8 @@ def test_only_a_steward_of_the_site_itself_gets_in(pages: Pages, method: str, pa
     assert "account" not in reply.text.replace("site's account", "").replace("account at the hub", "").replace("own accounts", "")
     assert "Freeze everything" not in reply.text
     assert not ACTS & {entry.kind for entry in pages.site.ledger.entries()}
+    assert pages.site.projects.get("lung") is None
+    assert "Lungs" not in reply.text
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda value: value)
@@ -136,6 +157,10 @@ def test_a_steward_gets_in(pages: Pages, method: str, path: str) -> None:
     browser = pages.own(STEWARD)
     if path == "/steward/unfreeze":
         pages.site.desk.freeze(pages.site.desk.prove(STEWARD, pages.passwords[STEWARD]))
+    if path.startswith(f"{LUNG}/") and path not in (f"{LUNG}/accept", f"{LUNG}/decline"):
+        pages.accepted()
+    if path == f"{LUNG}/go-on":
+        pages.site.projects.suspend("lung", STEWARD)
     entry = {"entry": pages.site.ledger.last(LedgerEvent.frozen).seq} if path == "/steward/unfreeze" else {}
     assert (browser.get(path).status_code if method == "GET" else post(browser, path, **{**FORMS[path], **entry})) in (200, 303)
 
@@ -487,3 +512,81 @@ def test_what_is_written_in_the_ledger_is_escaped(pages: Pages) -> None:
     html = pages.own(STEWARD).get("/steward/ledger").text
     assert "<script>alert" not in html
     assert "<b>" not in html
+
+
+# ---------------------------------------------------------------- projects
+
+
+def lung(pages: Pages) -> ProjectState | None:
+    kept = pages.site.projects.get("lung")
+    return kept.state if kept else None
+
+
+def test_a_proposal_is_shown_beside_what_the_site_has(pages: Pages) -> None:
+    """In the hub's words, which are text and never markup; what the site does not publish is named."""
+    browser = pages.own(STEWARD)
+    assert "Lungs <b>& hearts</b>" in words_kept(browser.get("/steward/projects").text)
+    page = browser.get(LUNG).text
+    assert "<b>&" not in page
+    assert "what this site does not publish: genome" in words(page)
+    assert 'value="person"' in page
+    assert 'value="genome"' not in page
+
+
+def words_kept(html: str) -> str:
+    return unescape(re.sub(r"<[^>]+>", " ", html))
+
+
+def test_a_project_lives_at_the_pages_from_proposal_to_end(pages: Pages) -> None:
+    """Each step by a form without script; the ledger says who did it."""
+    browser = pages.own(STEWARD)
+    for path, state in (("accept", "accepted"), ("members", "accepted"), ("suspend", "suspended"), ("go-on", "accepted"), ("end", "ended")):
+        assert post(browser, f"{LUNG}/{path}", **FORMS[f"{LUNG}/{path}"]) == 303
+        assert lung(pages) == state
+        assert f"At this site: {state}" in words(browser.get(LUNG).text)
+    lines = [entry.body for entry in pages.site.ledger.entries(LedgerEvent.project) if entry.body["project"] == "lung"]
+    assert [(line["state"], line["by"]) for line in lines] == [
+        ("accepted", STEWARD), ("accepted", STEWARD), ("suspended", STEWARD), ("accepted", STEWARD), ("ended", STEWARD),
+    ]  # fmt: skip
+    assert lines[0]["members"] == ["mia"]
+    assert lines[1]["members"] == ["mia", "ben"]
+
+
+@pytest.mark.parametrize(("path", "change", "status"), [
+    ("accept", {"proposal": "0" * 64}, 403), ("accept", {"proposal": "x"}, 422), ("accept", {"members": "mallory"}, 403),
+    ("accept", {"tables": "genome"}, 403), ("accept", {"tables": "visit"}, 403), ("accept", {"until": "2031-01-01"}, 403),
+    ("accept", {"until": "soon"}, 422), ("decline", {"reason": "because"}, 422), ("decline", {"proposal": "0" * 64}, 403),
+    ("suspend", {}, 403), ("go-on", {}, 403), ("end", {}, 403), ("members", {"members": "mia"}, 403),
+])  # fmt: skip
+def test_a_form_that_asks_for_the_wrong_thing_changes_nothing(pages: Pages, path: str, change: dict[str, str], status: int) -> None:
+    """A changed proposal, strangers, tables that were not asked for, states that do not follow: one sentence, and nothing is done."""
+    browser = pages.own(STEWARD)
+    assert post(browser, f"{LUNG}/{path}", **{**FORMS[f"{LUNG}/{path}"], **change}) == status
+    assert lung(pages) is None
+
+
+def test_a_project_is_not_ended_by_a_slip(pages: Pages) -> None:
+    """Its id has to be typed."""
+    pages.accepted()
+    assert post(pages.own(STEWARD), f"{LUNG}/end", typed="lungs") == 403
+    assert lung(pages) is ProjectState.accepted
+
+
+@pytest.mark.parametrize("name", ["nothing", "..%2f..%2fkeys", "A", "x" * 41])
+def test_a_project_that_is_none_has_no_page(pages: Pages, name: str) -> None:
+    assert pages.own(STEWARD).get(f"/steward/projects/{name}").status_code in (404, 422)
+
+
+def test_a_hostile_proposal_of_full_size_is_a_page(pages: Pages) -> None:
+    """As many people, tables and columns as fit: the page comes, and the form of it is taken."""
+    people = [{"user": f"u{n}", "role": "researcher"} for n in range(300)]
+    tables = [{"table": f"t{n}", "columns": [f"c{n}_{m}" for m in range(25)]} for n in range(199)]
+    big = PROPOSAL.model_dump(mode="json") | {"people": people, "tables": [*tables, {"table": "person"}], "purpose": "\u202e" * 4000}
+    pages.inbox.take(Proposal.model_validate(big))
+    browser = pages.own(STEWARD)
+    page = browser.get(LUNG)
+    assert page.status_code == 200
+    assert "\u202e" not in page.text
+    form = {"proposal": Proposal.model_validate(big).digest(), "until": "2029-01-31", "tables": "person"}
+    assert post(browser, f"{LUNG}/accept", **form, members=[f"u{n}" for n in range(300)]) == 303
+    assert len(pages.site.projects.get("lung").project.members) == 300

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.question.plan import Plan
-from twinpane_site.agent import Agent, Stores
+from twinpane_site.agent import Agent
 from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.config import Policy, Project, Site, SiteConfig
 from twinpane_site.db import Database
@@ -29,8 +29,10 @@ from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.mailbox import Mailbox
 from twinpane_site.meter import Budget, Meter
 from twinpane_site.parts.port import sealed
+from twinpane_site.projects import Projects
 from twinpane_site.reader import reports
 from twinpane_site.session import Session
+from twinpane_site.stores import Stores
 from twinpane_site.verdict import Run, find
 from twinpane_site.volume import Volume
 from twinpane_wire import messages as wire
@@ -199,6 +201,9 @@ class FakeExports:
         return source.kind, content
 
 
+PROJECTS = (Project(id="p", members=("ana", "ben")),)
+
+
 class Desk:
     """A site's stores and the glass over them; ``sent`` is what went onto the link."""
 
@@ -215,6 +220,7 @@ class Desk:
         self.mailbox = Mailbox(self.db)
         self.held = HeldStore(self.db, HeldLimits(keep_free=0))
         self.attempts = AttemptLog(self.db, self.ledger)
+        self.projects = Projects(self.db, self.ledger, self.now, PROJECTS)
         self.glass = Glass(self.db, self.ledger, self.meter, self.mailbox, code, self.now, self)
         self.kernel: FakeKernel | None = None
         self.code = code
@@ -257,7 +263,7 @@ class Desk:
 
     def agent(self, exports: FakeExports | None = None, broker: Any = None, **session: int) -> Agent:
         """An agent with a fake launcher, ``desk.launcher``; ``session`` is policy."""
-        config = SiteConfig(id="a", source="data", projects=(Project(id="p", members=("ana", "ben")),))
+        config = SiteConfig(id="a", source="data", projects=PROJECTS)
         policy = Policy.model_validate({"rules": RULES | {"preset": "10-5"}, "code": self.code.model_dump(), "session": session})
 
         async def ask(_principal: wire.Principal, plan: Plan) -> Any:
@@ -266,7 +272,8 @@ class Desk:
         self.launcher = FakeLauncher(self)
         self.exports = exports or FakeExports()
         self.agent_ = Agent(
-            Site(self.folder, config, policy, CATALOGUE), Stores(self.ledger, self.meter, self.mailbox, self.held, self.attempts),
+            Site(self.folder, config, policy, CATALOGUE),
+            Stores(self.ledger, self.meter, self.mailbox, self.held, self.attempts, self.projects),
             self.glass, ask, self.launcher, self.exports, KEY.public_hex, self.turn,
         )  # fmt: skip
         self.glass.on_spent = self.agent_.tell_left

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from datetime import date
 
 import pytest
 from agent_desk import ANA, KEY, S, cell
@@ -48,10 +49,12 @@ class Board:
 
 class Site:
     def __init__(self, url):
-        self.joined, self.messages, self.refusals = [], [], []
+        self.joined, self.messages, self.refusals, self.proposals = [], [], [], []
         self.fails = False
         self.url = url
-        self.link = SiteLink(url, "a", KEY, "one-time", self.joined.append, self.take, self.refusals.append, lambda: False)
+        self.link = SiteLink(
+            url, "a", KEY, "one-time", self.joined.append, self.take, self.refusals.append, lambda: False, self.proposals.append
+        )
 
     def take(self, message):
         if self.fails:
@@ -117,6 +120,19 @@ async def test_a_false_challenge_is_not_signed_and_it_dials_again(board, opening
         assert board.hellos == []
         board.openings = [wire.Challenge(nonce=NONCE)]
         await until(lambda: site.joined)
+
+
+async def test_a_proposal_comes_apart_from_messages(board):
+    """And one that is none, or too large, changes nothing."""
+    proposal = wire.Proposal(project="p", title="A", expires=date(2030, 1, 1))
+    async with dialled(board) as site:
+        await until(lambda: site.joined)
+        await board.say(wire.encode(wire.Proposed(proposal=proposal)).replace("2030-01-01", "soon"))
+        await board.say(wire.Proposed(proposal=proposal))
+        await board.say(wire.ForAgent(principal=ANA, n=1, body=cell(1)))
+        await until(lambda: site.messages)
+        assert site.proposals == [proposal]
+        assert len(board.sockets) == 1
 
 
 @pytest.mark.parametrize("frame", [

@@ -332,7 +332,15 @@ def test_a_grant_to_nobody_or_of_nothing_is_refused(folder, user, project, bits,
 def test_status_tells_the_steward_how_things_stand(folder):
     done = run("status", folder)
     assert done.exit_code == 0
-    for word in ("north", "threshold 10", "heart: ana", "holds", "too few, so no export can be released", "sets of persons tell of one"):
+    words = (
+        "north",
+        "threshold 10",
+        "heart, accepted: ana",
+        "holds",
+        "too few, so no export can be released",
+        "sets of persons tell of one",
+    )
+    for word in words:
         assert word in done.output
 
 

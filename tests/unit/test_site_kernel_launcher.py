@@ -10,8 +10,9 @@ from twinpane_sandbox import cgroups
 from twinpane_sandbox.cgroups import Group
 from twinpane_sandbox.errors import SandboxUnavailable
 from twinpane_site import kernel_launcher, volume
-from twinpane_site.config import BrokerPolicy, SessionPolicy
+from twinpane_site.config import Project, SessionPolicy
 from twinpane_site.errors import ConfigError
+from twinpane_site.snapshot import Snapshot, SnapshotData
 from twinpane_wire import messages as wire
 
 pytestmark = pytest.mark.slow
@@ -19,7 +20,8 @@ pytestmark = pytest.mark.slow
 
 def rooms_of(tmp_path: Path, **session: object) -> kernel_launcher.KernelLauncher:
     (tmp_path / "data").mkdir(exist_ok=True)
-    return kernel_launcher.KernelLauncher(tmp_path, {"heart": tmp_path / "data"}, SessionPolicy(**session), BrokerPolicy())
+    data = SnapshotData(Snapshot("s", tmp_path / "data", {}), lambda: (Project(id="heart", members=("ana",)),))
+    return kernel_launcher.KernelLauncher(tmp_path, data, SessionPolicy(**session))
 
 
 def test_a_machine_without_control_groups_is_told_loudly(

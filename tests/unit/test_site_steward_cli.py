@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from datetime import UTC, datetime
 
 import duckdb
 import pytest
@@ -12,6 +13,8 @@ from twinpane_site import keys, ledger_verification
 from twinpane_site.db import Database
 from twinpane_site.ledger import Ledger
 from twinpane_site.ledger_events import LedgerEvent
+from twinpane_site.proposal_inbox import ProposalInbox
+from twinpane_wire.messages import Proposal
 
 
 def run(*arguments, typed=None):
@@ -124,8 +127,13 @@ def test_the_ledger_is_read_by_kind_project_person_and_day(folder):
     """The same lines as text, CSV and JSON Lines."""
     account(folder, "ada", "--steward")
     run("grant", folder, "--user", "ana", "--project", "heart", "--bits", "5", "--by", "=root")
-    assert [line.split()[2] for line in run("ledger", "show", folder).output.splitlines()] == ["created", "account", "grant"]
-    for options in (("--kind", "grant"), ("--project", "heart"), ("--person", "Ana"), ("--person", "ana", "--since", "2020-01-01")):
+    assert [line.split()[2] for line in run("ledger", "show", folder).output.splitlines()] == ["created", "project", "account", "grant"]
+    for options in (
+        ("--kind", "grant"),
+        ("--project", "heart", "--kind", "grant"),
+        ("--person", "Ana"),
+        ("--person", "ana", "--since", "2020-01-01"),
+    ):
         for form, line in (("text", 0), ("csv", 1), ("jsonl", 0)):
             found = run("ledger", "show", folder, *options, "--format", form).output.splitlines()
             assert len(found) == line + 1
@@ -143,3 +151,50 @@ def test_a_steward_signs_off_at_the_terminal(folder):
         assert run("ledger", "seen", folder, "--as", name, "--upto", upto, typed=f"{password}\n").exit_code == 1
     assert [body["by"] for kind, body in ledger(folder) if kind == "seen"] == ["ada"]
     assert ledger_verification.verify(folder).ok
+
+
+def propose(folder, **what):
+    asked = {"project": "lung", "title": "Lungs", "people": [{"user": "mia", "role": "researcher"}, {"user": "bo", "role": "researcher"}]}
+    db = Database.open(folder)
+    try:
+        ProposalInbox(db, lambda: datetime.now(UTC)).take(Proposal.model_validate({**asked, "expires": "2090-01-31", **what}))
+    finally:
+        db.close()
+
+
+def test_a_project_lives_at_the_terminal_from_proposal_to_end(folder):
+    """The same acts as at the pages, each with its line in the ledger."""
+    propose(folder, tables=[{"table": "person", "columns": ["sex"]}, {"table": "genome"}])
+    assert "lung: proposed" in run("project", "list", folder).output
+    assert "not here  genome" in run("project", "show", folder, "lung").output
+    assert "1 of 2 researchers" in run("project", "accept", folder, "lung", "--member", "Mia", "--by", "root").output
+    assert "tables      person" in run("project", "show", folder, "lung").output
+    assert "bo, rosa" in run("project", "members", folder, "lung", "--add", "bo", "--add", "rosa", "--remove", "mia", "--by", "root").output
+    for act, said in (("suspend", "Suspended"), ("go-on", "goes on"), ("end", "Ended")):
+        assert said in run("project", act, folder, "lung", "--by", "root", *(["--yes"] if act == "end" else [])).output
+    said = [(body["state"], body["by"]) for kind, body in ledger(folder) if kind == "project" and body["project"] == "lung"]
+    assert said == [(state, "root") for state in ("accepted", "accepted", "suspended", "accepted", "ended")]
+    assert "lung: ended" in run("project", "list", folder).output
+
+
+@pytest.mark.parametrize("words", [
+    ("accept", "nothing"), ("accept", "lung", "--member", "eve"), ("accept", "lung", "--table", "genome"), ("suspend", "lung"),
+    ("accept", "lung", "--until", "2099-01-01"), ("go-on", "heart"), ("members", "heart", "--remove", "eve"),
+    ("members", "heart", "--add", "a b"), ("end", "lung", "--yes"), ("show", "nothing"), ("decline", "nothing", "--reason", "purpose"),
+])  # fmt: skip
+def test_what_no_project_allows_is_one_sentence(folder, words):
+    """Exit status 1, a sentence, and no line in the ledger."""
+    propose(folder)
+    run("project", "list", folder)
+    before = ledger(folder)
+    done = run("project", words[0], folder, *words[1:])
+    assert (done.exit_code, len(done.output.strip().splitlines())) == (1, 1), done.output
+    assert ledger(folder) == before
+
+
+def test_a_decline_at_the_terminal_gives_a_reason_of_the_list(folder):
+    """No free text."""
+    propose(folder)
+    assert run("project", "decline", folder, "lung", "--reason", "because").exit_code == 2
+    assert run("project", "decline", folder, "lung", "--reason", "purpose").exit_code == 0
+    assert "declined (purpose)" in run("project", "show", folder, "lung").output

@@ -1,37 +1,39 @@
 """What stewards see and do at the pages. Each act is checked here, whatever page or form it came from."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from twinpane_review.identity import Grant
 from twinpane_review.policies import Denied
 from twinpane_site import grants
+from twinpane_site.acceptance import Published
 from twinpane_site.accounts import Accounts
 from twinpane_site.db import Database
 from twinpane_site.freeze_watch import FreezeWatch
 from twinpane_site.ledger import Entry, Ledger
 from twinpane_site.ledger_search import Wanted, every, more_than, newest
 from twinpane_site.meter import Budget, Meter
+from twinpane_site.projects import Projects
+from twinpane_site.proposal_inbox import ProposalInbox
 from twinpane_site.sign_off import Mark, SignOffError, marks, sign_off
 from twinpane_site.standstill import FreezeError, FreezeState, Standstill
 
 from .overview import Overview, overview
-
-
-@dataclass(frozen=True)
-class Members:
-    """Who may work with the site, as (user, project), and what each may let out."""
-
-    who: Sequence[tuple[str, str]] = ()
-    budget: Budget = field(default_factory=Budget)
+from .project_desk import ProjectDesk
 
 
 class Desk:
-    """One site's steward's desk, and the sign-in with the site's own accounts."""
+    """One site's steward's desk, and the sign-in with the site's own accounts.
 
-    def __init__(self, db: Database, ledger: Ledger, members: Members, clock: Callable[[], datetime]) -> None:
-        self._db, self._ledger, self._members, self._clock = db, ledger, members, clock
+    ``published``: the tables that projects can be given, with their columns. ``budget``: what each member may let out.
+    """
+
+    def __init__(
+        self, db: Database, ledger: Ledger, projects: Projects, published: Published, budget: Budget, clock: Callable[[], datetime]
+    ) -> None:
+        self._db, self._ledger, self._budget, self._clock = db, ledger, budget, clock
+        self._projects = projects
+        self.projects = ProjectDesk(projects, ProposalInbox(db, clock), published, self.check_is_steward)
         self._accounts = Accounts(db, ledger, clock)
         self._standstill = Standstill(ledger, self._accounts.stewards, clock)
         self._watch = FreezeWatch(ledger)
@@ -69,7 +71,12 @@ class Desk:
     def overview(self, grant: Grant) -> Overview:
         """What the site does. Raises Denied."""
         self.check_is_steward(grant)
-        return overview(self._db, self._standstill, self._members.who, self._members.budget, self._clock())
+        return overview(self._db, self._standstill, self._projects.members(), self._budget, self._clock())
+
+    def budget(self, grant: Grant) -> Budget:
+        """What the policy gives each member. Raises Denied."""
+        self.check_is_steward(grant)
+        return self._budget
 
     def stewards(self, grant: Grant) -> frozenset[str]:
         """The stewards' names. Raises Denied."""
@@ -91,9 +98,9 @@ class Desk:
     def grant_bits(self, grant: Grant, user: str, project: str, bits: float) -> None:
         """Give a member more bits, today and in all. Raises Denied."""
         self.check_is_steward(grant)
-        if (user, project) not in self._members.who:
+        if not self._projects.admits(user, project):
             raise Denied("The site has no such member in that project.")
-        meter = Meter(self._db, self._members.budget, self._clock)
+        meter = Meter(self._db, self._budget, self._clock)
         grants.grant(self._ledger, meter, user, project, bits, grant.user, self._clock())
 
     def sign_off(self, grant: Grant, upto: int) -> None:

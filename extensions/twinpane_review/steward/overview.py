@@ -72,7 +72,7 @@ class Overview:
 
 
 def overview(db: Database, standstill: Standstill, members: Sequence[tuple[str, str]], budget: Budget, now: datetime) -> Overview:
-    """The site's overview. ``members``: (user, project) as site.toml lists them."""
+    """The site's overview. ``members``: (user, project) of who may work."""
     meter = Meter(db, budget, lambda: now)
     running, waiting = _running(db), _waiting(db)
     return Overview(

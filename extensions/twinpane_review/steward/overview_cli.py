@@ -23,8 +23,7 @@ def command(folder: Path) -> None:
     with desk(folder) as at:
         site = load_site(folder)
         Store(at.db, at.ledger)  # makes the review's tables of a site that never ran
-        members = tuple((user, project.id) for project in site.config.projects for user in project.members)
-        seen = overview(at.db, at.standstill, members, site.policy.meter.budget, now)
+        seen = overview(at.db, at.standstill, at.projects.members(), site.policy.meter.budget, now)
     for line in lines(seen):
         click.echo(line)
 

@@ -5,10 +5,11 @@ import itertools
 import logging
 import os
 import time
+from collections.abc import Collection
 
 from twinpane_broker import Plan, Refusal, RefusalCode, Release
 from twinpane_sandbox.limits import MIB
-from twinpane_site.config import Site
+from twinpane_site.config import Project, Site
 from twinpane_site.errors import ConfigError, StoreError
 from twinpane_site.keys import SiteKey
 from twinpane_site.parts.part import Part, start_part
@@ -48,9 +49,11 @@ def tick_of(first: float, took: float) -> float:
 class BrokerClient:
     """Takes questions for a site's broker. ``open`` first, ``close`` last."""
 
-    def __init__(self, site: Site, key: SiteKey) -> None:
+    def __init__(self, site: Site, key: SiteKey, projects: Collection[Project]) -> None:
         self._catalogue = site.catalogue
-        self._start = Start.of(site, noise_secret(key))
+        self._start = _serving(Start.of(site, noise_secret(key)), projects)
+        self._wanted = {project.id: project for project in projects}
+        self._serves = dict(self._wanted)
         self._key = key
         self._first_reply = site.policy.broker.first_reply_ms / 1000
         self._queue = FairQueue()
@@ -58,6 +61,7 @@ class BrokerClient:
         self._news = asyncio.Event()
         self._part: Part | None = None
         self._port: Port | None = None
+        self._successor: tuple[Part, Port] | None = None
         self._keeping: asyncio.Task[None] | None = None
         self._alarms: dict[int, asyncio.TimerHandle] = {}
         self._large: set[asyncio.Task[None]] = set()
@@ -74,8 +78,29 @@ class BrokerClient:
 
         Raises ConfigError or StoreError if it does not start: no site runs without its broker.
         """
-        await self._begin()
+        self._part, self._port = await self._started(self._start)
         self._keeping = asyncio.create_task(self._keep())
+
+    async def serve(self, projects: Collection[Project]) -> None:
+        """Answer for these projects from now on, and for no others. The others' questions are refused at once.
+
+        For a project that is new, or sees other data, another process is started beside the one that answers, and takes its place when it
+        has made what it needs. Raises ConfigError or StoreError if it does not start: then only such a project gets no answers.
+        """
+        self._wanted = {project.id: project for project in projects}
+        if all(self._is_served(name) for name in self._wanted):
+            return
+        start = _serving(self._start, projects)
+        successor = await self._started(start)
+        if self._successor is not None:
+            await _end(*self._successor)
+        self._start, self._successor = start, successor
+        if self._part is not None:
+            self._part.process.kill()
+
+    def _is_served(self, project: str) -> bool:
+        wanted, served = self._wanted.get(project), self._serves.get(project)
+        return wanted is not None and served is not None and wanted.sees_as(served)
 
     async def ask(self, principal: Principal, plan: Plan, arrived: float | None = None) -> tuple[Release | Refusal, float]:
         """The answer, and the moment at which it leaves: the next tick of a doubling grid, so that the exact duration stays unknown.
@@ -87,7 +112,7 @@ class BrokerClient:
         return result, began + tick_of(self._first_reply, time.monotonic() - began)
 
     async def _ask(self, principal: Principal, plan: Plan) -> Release | Refusal:
-        if not self.answers:
+        if not (self.answers and self._is_served(principal.project)):
             return self._unavailable(plan)
         answer: asyncio.Future[Release | Refusal] = asyncio.get_running_loop().create_future()
         self._queue.add(Question(next(self._numbers), principal.user, principal.project, plan, answer))
@@ -99,15 +124,19 @@ class BrokerClient:
 
     # ------------------------------------------------------------ the process
 
-    async def _begin(self) -> None:
+    @staticmethod
+    async def _started(start: Start) -> tuple[Part, Port]:
+        """A new process that is ready to answer. Raises ConfigError, StoreError."""
         environment = ONE_THREAD | {name: value for name, value in os.environ.items() if name.startswith(NEEDED)}
         whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         limits = {"RLIMIT_CORE": 0, "RLIMIT_DATA": max(512 * MIB, whole * 3 // 4)}
+        part: Part | None = None
+        port: Port | None = None
         try:
-            self._part = start_part(MODULE, limits=limits, niceness=NICENESS, environment=environment)
-            self._port = Port(self._part.end)
-            await self._port.send_bulk({}, self._start.model_dump_json().encode())
-            frame = await self._port.receive()
+            part = start_part(MODULE, limits=limits, niceness=NICENESS, environment=environment)
+            port = Port(part.end)
+            await port.send_bulk({}, start.model_dump_json().encode())
+            frame = await port.receive()
             if frame is None:
                 raise ConfigError("The broker's process ended before it had started; what it said is above.")
             frame.close()
@@ -115,47 +144,55 @@ class BrokerClient:
             if isinstance(first, NotOpened):
                 raise (StoreError if first.kind == "store" else ConfigError)(first.words)
         except (OSError, PortError, ValueError) as error:
-            await self._end()
+            await _end(part, port)
             raise ConfigError(f"The broker's process does not start: {error}.") from None
         except BaseException:
-            await self._end()
+            await _end(part, port)
             raise
+        return part, port
 
     async def _end(self) -> None:
         part, port, self._part, self._port = self._part, self._port, None, None
-        if port is not None:
-            port.close()
-        if part is not None:
-            await asyncio.to_thread(part.kill)
+        await _end(part, port)
 
     async def _keep(self) -> None:
         """Keep a process answering for as long as the site runs."""
         failures = 0
         while True:
+            if self._successor is not None:
+                await self._end()
+                (self._part, self._port), self._successor = self._successor, None
+                self._serves = {project.id: project for project in self._start.config.projects}
             began = time.monotonic()
             if self._port is not None:
                 self.answers = True
                 await self._serve(self._port)
-                log.error("the broker's process ended and is started again; questions that it was asked are asked again")
                 await self._end()
-                self._died()
+                if self._ended(of_itself=self._successor is None):
+                    continue
             failures = 0 if time.monotonic() - began > LASTS_S else failures + 1
             await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S)) - 1])
             try:
-                await self._begin()
+                self._part, self._port = await self._started(self._start)
             except (ConfigError, StoreError) as error:
                 log.exception("%s", error)
                 self.answers = False
                 for question in self._queue.all():
                     self._settle(question, self._unavailable(question.plan))
 
-    def _died(self) -> None:
+    def _ended(self, of_itself: bool) -> bool:
+        """The process has ended: what it was asked is asked again. Returns whether another one stands ready in its place."""
         for alarm in self._alarms.values():
             alarm.cancel()
         self._alarms.clear()
+        if not of_itself:
+            self._queue.again()
+            return True
+        log.error("the broker's process ended and is started again; questions that it was asked are asked again")
         for question in self._queue.died():
             log.error("the broker's process died of a question, which is refused: plan %s of %s", question.plan.hash, question.project)
             self._settle(question, self._unavailable(question.plan))
+        return False
 
     async def _serve(self, port: Port) -> None:
         """Questions out, answers in, until the process has ended."""
@@ -233,3 +270,16 @@ class BrokerClient:
             self._keeping.cancel()
             await asyncio.gather(self._keeping, return_exceptions=True)
         await self._end()
+        if self._successor is not None:
+            await _end(*self._successor)
+
+
+def _serving(start: Start, projects: Collection[Project]) -> Start:
+    return start.model_copy(update={"config": start.config.model_copy(update={"projects": tuple(projects)})})
+
+
+async def _end(part: Part | None, port: Port | None) -> None:
+    if port is not None:
+        port.close()
+    if part is not None:
+        await asyncio.to_thread(part.kill)

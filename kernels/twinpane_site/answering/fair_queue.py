@@ -76,6 +76,11 @@ class FairQueue:
         else:
             self._waiting.setdefault(question.user, deque()).appendleft(question)
 
+    def again(self) -> None:
+        """Note that the process was replaced: what it was asked is asked again first, and no question is to blame."""
+        for question in reversed(list(self._under_way.values())):
+            self.back(question)
+
     def died(self) -> list[Question]:
         """Note that the process died. Returns the question to blame if it was asked alone; all others are asked again, one by one."""
         under_way, self._under_way = list(self._under_way.values()), {}

@@ -1,0 +1,126 @@
+"""What stewards see of projects and do with them at the pages: what the hub proposed, what the site decided. Each act is checked here."""
+
+from collections.abc import Callable, Collection, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+
+from twinpane_review.identity import Grant
+from twinpane_review.policies import Denied
+from twinpane_review.review import NotFound
+from twinpane_site import acceptance
+from twinpane_site.acceptance import Published
+from twinpane_site.projects import Kept, ProjectError, Projects
+from twinpane_site.proposal_inbox import Arrived, ProposalInbox
+from twinpane_wire.messages import Decline, PersonRole, ProjectState
+
+
+@dataclass(frozen=True)
+class ProjectView:
+    """One project: what the hub proposed, and what the site decided. One of the two is there at least."""
+
+    name: str
+    kept: Kept | None
+    arrived: Arrived | None
+    missing: tuple[str, ...] = ()
+    """What is asked for and the site does not publish."""
+    tables: tuple[str, ...] = ()
+    """What is asked for and can be given."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether the hub proposed something that no steward decided on."""
+        if self.arrived is None or (self.kept is not None and self.kept.state is ProjectState.ended):
+            return False
+        return self.kept is None or self.kept.proposal != self.arrived.digest
+
+    @property
+    def researchers(self) -> tuple[str, ...]:
+        """Who is to open sessions, as the hub asks."""
+        return acceptance.researchers(self.arrived.proposal) if self.arrived else ()
+
+    @property
+    def reviewers(self) -> tuple[str, ...]:
+        """Who is to review, as the hub asks."""
+        return tuple(one.user for one in self.arrived.proposal.people if one.role is PersonRole.reviewer) if self.arrived else ()
+
+
+class ProjectDesk:
+    """The projects of one site, for its stewards. ``check`` raises Denied for everybody else."""
+
+    def __init__(self, projects: Projects, inbox: ProposalInbox, published: Published, check: Callable[[Grant], None]) -> None:
+        self._projects, self._inbox, self._published, self._check = projects, inbox, published, check
+
+    # ------------------------------------------------------------ seeing
+
+    def all(self, grant: Grant) -> list[ProjectView]:
+        """Every project, what waits for a decision first. Raises Denied."""
+        self._check(grant)
+        kept = {one.project.id: one for one in self._projects.all()}
+        arrived = {one.proposal.project: one for one in self._inbox.all()}
+        views = [self._view(name, kept.get(name), arrived.get(name)) for name in sorted(kept.keys() | arrived.keys())]
+        return sorted(views, key=lambda view: not view.waits)
+
+    def one(self, grant: Grant, name: str) -> ProjectView:
+        """One project. Raises Denied, and NotFound where there is none."""
+        self._check(grant)
+        kept, arrived = self._projects.get(name), self._inbox.get(name)
+        if kept is None and arrived is None:
+            raise NotFound("There is no such project at this site.")
+        return self._view(name, kept, arrived)
+
+    def _view(self, name: str, kept: Kept | None, arrived: Arrived | None) -> ProjectView:
+        if arrived is None:
+            return ProjectView(name, kept, None)
+        missing = tuple(acceptance.not_held(arrived.proposal, self._published))
+        return ProjectView(name, kept, arrived, missing, acceptance.tables_asked(arrived.proposal, self._published))
+
+    # ------------------------------------------------------------ acting
+
+    def accept(self, grant: Grant, name: str, digest: str, members: Collection[str], tables: Collection[str], until: date) -> None:
+        """Accept these people and tables of the proposal that the page showed. Raises Denied."""
+        self._check(grant)
+        with _denied():
+            acceptance.accept(
+                self._projects, self._inbox, self._published, name, digest, grant.user, members=members, tables=tables, until=until
+            )
+
+    def decline(self, grant: Grant, name: str, digest: str, reason: Decline) -> None:
+        """Decline the proposal that the page showed. Raises Denied."""
+        self._check(grant)
+        with _denied():
+            acceptance.decline(self._projects, self._inbox, name, digest, reason, grant.user)
+
+    def suspend(self, grant: Grant, name: str) -> None:
+        """Let nobody work in it until it goes on. Raises Denied."""
+        self._check(grant)
+        with _denied():
+            self._projects.suspend(name, grant.user)
+
+    def go_on(self, grant: Grant, name: str) -> None:
+        """Let a suspended project go on. Raises Denied."""
+        self._check(grant)
+        with _denied():
+            self._projects.go_on(name, grant.user)
+
+    def end(self, grant: Grant, name: str, typed: str) -> None:
+        """End it for good, where the steward typed its name. Raises Denied."""
+        self._check(grant)
+        if typed.strip() != name:
+            raise Denied("Nothing was done: to end a project, type its id as it stands on the page.")
+        with _denied():
+            self._projects.end(name, grant.user)
+
+    def set_members(self, grant: Grant, name: str, members: str) -> None:
+        """Say anew who may work in it, one name a line. Raises Denied."""
+        self._check(grant)
+        with _denied():
+            self._projects.set_members(name, members.split(), grant.user)
+
+
+@contextmanager
+def _denied() -> Generator[None]:
+    try:
+        yield
+    except ProjectError as error:
+        raise Denied(str(error)) from None
