@@ -269,6 +269,11 @@ class Store:
             ),
         )  # fmt: skip
 
+    def folders_of(self, project: str) -> list[Path]:
+        """The folders with the items of a project's requests."""
+        rows = self._db.rows("SELECT id FROM review_request WHERE project = ?", (project,))
+        return [self._folder / row["id"] for row in rows]
+
     def _path(self, request_id: str, number: int, kind: str) -> Path:
         # The id is 32 hexadecimal digits by its type on the link; a name made of anything else never reaches the disk.
         if len(request_id) != 32 or not set(request_id) <= set("0123456789abcdef"):
@@ -286,7 +291,10 @@ class Store:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise Altered(f"An item's bytes cannot be read ({path}: {error.strerror}). Restore them from a backup.") from None
+            raise Altered(
+                f"An item's bytes cannot be read ({path}: {error.strerror}). If its project has ended, they were deleted; else restore "
+                "them from a backup."
+            ) from None
         if hashlib.sha256(data).hexdigest() != sha256:
             raise Altered(f"An item's bytes are not those that were stored: their SHA-256 differs ({path}). Restore them from a backup.")
         return data

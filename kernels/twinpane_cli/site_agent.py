@@ -7,11 +7,13 @@ import signal
 import sys
 from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from twinpane_review.serve import open_review
+from twinpane_review.store import Store
 from twinpane_sandbox.limits import MIB
 from twinpane_site import keys, same_machine
 from twinpane_site.agent import Agent
@@ -20,11 +22,12 @@ from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.config import KEYS, Project, Site, load_site
 from twinpane_site.db import Database
 from twinpane_site.decision_sender import DecisionSender
+from twinpane_site.ended_projects import EndedProjects, Places
 from twinpane_site.freeze_watch import FreezeWatch
 from twinpane_site.glass import Glass
 from twinpane_site.held import HeldStore
 from twinpane_site.inbox_quota import InboxQuota
-from twinpane_site.kernel_launcher import KernelLauncher
+from twinpane_site.kernel_launcher import PROJECTS, KernelLauncher
 from twinpane_site.keys import SiteKey
 from twinpane_site.ledger import Ledger
 from twinpane_site.ledger_events import LedgerEvent
@@ -40,7 +43,7 @@ from twinpane_site.proposal_inbox import ProposalInbox
 from twinpane_site.reader import READER_MODULE
 from twinpane_site.retention import Retention
 from twinpane_site.send_slots import SendSlots
-from twinpane_site.snapshot import SnapshotData, snapshot_of
+from twinpane_site.snapshot import SnapshotData, project_folders, snapshot_of
 from twinpane_site.start_signal import start_signal
 from twinpane_site.stores import Stores
 
@@ -133,6 +136,15 @@ async def _run(
     keeping = ProjectWatch(stores.projects, ProposalInbox(db, now), glass, broker.serve, agent)
     decisions = DecisionSender(stores.mailbox, glass, lambda: agent.open_sessions)
     retention = Retention(site.policy.held, db, stores.ledger, stores.held, stores.mailbox, now)
+    rows = {
+        "held": stores.held.purge_project, "inbox": stores.mailbox.room.forget_project, "outbox": stores.mailbox.give_up_project,
+    }  # fmt: skip
+    places: Places = {
+        "volumes": lambda project: (site.folder / PROJECTS / project,),
+        "views": partial(project_folders, site.folder),
+        "review": Store(db, stores.ledger).folders_of,
+    }
+    ended = EndedProjects(stores.projects, stores.ledger, site.policy.held.ended_days, rows, places, now)
 
     def joined(projects: tuple[str, ...]) -> None:
         keeping.joined()
@@ -150,6 +162,7 @@ async def _run(
         keeping.run(),
         decisions.run(),
         retention.run(),
+        ended.run(),
         *([review.pages()] if may_start is None else ()),
     )
     try:

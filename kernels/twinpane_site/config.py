@@ -214,6 +214,8 @@ class HeldPolicy(Closed):
     store_mb: Annotated[int, Field(ge=1)] = 16384
     keep_free_mb: Annotated[int, Field(ge=0)] = 512
     days: Annotated[int, Field(ge=1)] = 90
+    ended_days: Annotated[int, Field(ge=1)] = 30
+    """After a project's end, when what it left inside is deleted."""
 
     @property
     def limits(self) -> HeldLimits:

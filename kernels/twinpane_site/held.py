@@ -172,6 +172,18 @@ class HeldStore:
             self._db.after_commit(lambda: _delete(paths))
         return len(gone)
 
+    def purge_project(self, project: str) -> int:
+        """Delete some of what is held of a project; returns how many cells, 0 when all is gone. The ledger entry is the caller's."""
+        sql = (
+            "DELETE FROM held WHERE (session, cell) IN (SELECT session, cell FROM held"
+            " WHERE substr(member, instr(member, ' in ') + 4) = ? LIMIT 100) RETURNING session, cell, sha256"
+        )
+        with self._db.transaction() as connection:
+            gone = connection.execute(sql, (project,)).fetchall()
+            paths = [self._path(row["session"], row["cell"], row["sha256"]) for row in gone]
+            self._db.after_commit(lambda: _delete(paths))
+        return len(gone)
+
     def _index(self, held: Held, stored: int, member: str) -> str | None:
         with self._db.transaction() as connection:
             before = connection.execute("SELECT sha256 FROM held WHERE session = ? AND cell = ?", (held.session, held.cell)).fetchone()

@@ -86,6 +86,11 @@ class InboxSpace:
         with self._db.transaction() as connection:
             return len(self._delete(connection, self._some(connection, tuple(Bulk), "closed < ?", stamp(closed_before))))
 
+    def forget_project(self, project: str) -> int:
+        """Delete some messages of a project's closed sessions. Returns how many; 0 when all is done."""
+        with self._db.transaction() as connection:
+            return len(self._delete(connection, self._some(connection, tuple(Bulk), "closed IS NOT NULL AND project = ?", project)))
+
     def _strip(self, connection: sqlite3.Connection, bulk: Sequence[Bulk], where: str, *arguments: str) -> int:
         rows = self._some(connection, bulk, where, *arguments)
         # What lies there may be damaged: then there is no code to keep.

@@ -56,7 +56,10 @@ class LedgerEvent(Enum):
         "export", "request session? user project state items by? purpose? remark? policy?",
         "Crossing `export`, before it left: `items` as [name, form, SHA-256, receipt's SHA-256].",
     )  # fmt: skip
-    purged = "purged", "what older_than count", "The retention rule deleted held outputs, messages, or what of messages is not code."
+    purged = (
+        "purged", "what older_than count project?",
+        "The retention rule deleted held outputs, messages, or what of messages is not code; or, of an ended `project`, all that it left.",
+    )  # fmt: skip
     account = "account", "user what by", "An account of the site was made, given another password or other rights, or removed."
     frozen = "frozen", "by reason?", "A steward froze the site: from this line on no crossing's line is written, so nothing leaves."
     unfreeze = "unfreeze", "by freeze", "A steward agreed to unfreeze. `freeze`: the number of the line that froze the site."

@@ -256,6 +256,15 @@ class Mailbox:
         with self._db.transaction() as connection:
             return connection.execute(sql, (stamp(closed_before),)).rowcount
 
+    def give_up_project(self, project: str) -> int:
+        """The same for a project's closed sessions, however they closed."""
+        sql = (
+            "UPDATE outbox SET received = 1, body = NULL WHERE seq IN (SELECT seq FROM outbox JOIN session ON session.id = session"
+            " WHERE outbox.body IS NOT NULL AND closed IS NOT NULL AND project = ? LIMIT 100)"
+        )
+        with self._db.transaction() as connection:
+            return connection.execute(sql, (project,)).rowcount
+
     def unreadable(self) -> list[tuple[str, str, Unreadable]]:
         """(``session`` or ``crossing``, its id, what is wrong) of open sessions and unreceived crossings that cannot be read any more."""
         found: list[tuple[str, str, object]] = [("session", row["id"], _session(row)) for row in self._db.rows(_OPEN)]

@@ -6,7 +6,7 @@ done, and a start undoes nothing that was done elsewhere. Every act has its line
 """
 
 from collections.abc import Callable, Collection
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from sqlite3 import Connection
 from typing import Annotated
 
@@ -107,6 +107,12 @@ class Projects:
     def members(self) -> list[tuple[str, str]]:
         """Who may work today, as (user, project)."""
         return [(user, project.id) for project in self.working() for user in project.members]
+
+    def ended(self, before: datetime) -> list[str]:
+        """The projects that ended before a time."""
+        sql = "SELECT id FROM project JOIN ledger ON seq = changed WHERE time < ? AND project.body ->> '$.state' = ? ORDER BY id"
+        rows = self._db.rows(sql, (before.astimezone(UTC).isoformat(timespec="microseconds"), ProjectState.ended.value))
+        return [row["id"] for row in rows]
 
     def _known(self) -> dict[str, Kept]:
         if self._db.in_transaction:  # it may be undone, and another act then bears the number that it had

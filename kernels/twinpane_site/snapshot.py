@@ -90,6 +90,11 @@ def project_folder(snapshot: Snapshot, project: Project) -> Path:
     return place
 
 
+def project_folders(folder: Path, project: str) -> list[Path]:
+    """The folders of links that were made for a project, of every snapshot."""
+    return sorted((folder / VIEWS).glob(f"*/{project}"))
+
+
 def _links(place: Path, target: Path) -> set[str] | None:
     """Names in ``place``, None unless each is the same file in ``target``."""
     try:

@@ -84,6 +84,7 @@ member_mb = 4096
 store_mb = 16384
 keep_free_mb = 512             # of the disk, never used by held outputs nor by items for review
 days = 90                      # then they are deleted
+ended_days = 30                # after a project's end, what it left inside is deleted
 """
 
 

@@ -224,7 +224,7 @@ def test_every_view_is_in_the_ledger_before_anything_is_shown(site: Site) -> Non
 # ---------------------------------------------------------------- evidence before effect
 
 
-READS = {"get", "by_turns", "count", "ids_by_state", "recently_closed", "history", "real", "twin"}
+READS = {"folders_of", "get", "by_turns", "count", "ids_by_state", "recently_closed", "history", "real", "twin"}
 
 
 def test_each_method_of_the_store_that_writes_takes_evidence() -> None:
@@ -513,3 +513,14 @@ def test_the_bytes_are_the_sites_alone(site: Site) -> None:
     folder = site.folder / "review"
     assert folder.stat().st_mode & 0o077 == 0
     assert all(path.stat().st_mode & 0o077 == 0 for path in (folder / request).iterdir())
+
+
+def test_the_folders_of_a_project_are_those_of_its_requests(tmp_path: Path) -> None:
+    """What is deleted after a project's end: the items' bytes, and no other project's."""
+    site = make_site(tmp_path / "site")
+    mine = site.submitted()
+    other = site.ask(author="somebody")
+    site.submit("somebody", "heart", other, [(0, [stream("real\n")])])
+    folders = Store(site.db, site.ledger).folders_of("stroke")
+    assert [folder.name for folder in folders] == [mine]
+    assert all(folder.is_dir() for folder in folders)
