@@ -1,7 +1,7 @@
 """The parts of a request, as frozen values. The store reads them from the site's database; the rules are functions of them."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -36,6 +36,13 @@ class ReviewPolicy:
             raise ValueError("policy.toml: review.quorum must be at least 1: nothing leaves without a person's approval")
         if len({name.lower() for name in self.reviewers}) != len(self.reviewers):
             raise ValueError("policy.toml: review.reviewers names someone twice")
+
+    def with_reviewers(self, names: tuple[str, ...]) -> "ReviewPolicy":
+        """The policy with these reviewers; another list is another version."""
+        if names == self.reviewers:
+            return self
+        version = hashlib.sha256(canonical_json([self.version, list(names)])).hexdigest()
+        return replace(self, reviewers=names, version=version)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 """Limits the open requests of one author at a site. Further requests are turned down at once, so that nobody's requests hide others'.
+While a site has no reviewers, all are: nobody could decide.
 
 The decision falls when the ask arrives, before the site looks at, or waits for, anything inside. An ask counts from its arrival until
 people have closed it, whatever kernels do with its cells meanwhile. So the answer depends only on asks and on people's decisions.
@@ -18,13 +19,21 @@ MIGRATIONS = (
     CREATE INDEX review_asked_author ON review_asked (author, admitted);
     """,
 )
+NOBODY = "This site has named no reviewers, so it lets nothing out. Ask its steward."
+"""What the author is told while there are none."""
 
 
 class OpenRequestLimit:
-    """The open requests of each author. ``send`` puts a crossing in the outbox, inside the transaction of its evidence."""
+    """The open requests of each author. ``send`` puts a crossing in the outbox, inside the transaction of its evidence.
 
-    def __init__(self, db: Database, ledger: Ledger, send: Callable[[Export], None], clock: Callable[[], datetime], most: int) -> None:
-        self._db, self._ledger, self._send, self._clock, self._most = db, ledger, send, clock, most
+    ``attended``: whether the site has reviewers now.
+    """
+
+    def __init__(
+        self, db: Database, ledger: Ledger, send: Callable[[Export], None], clock: Callable[[], datetime], most: int,
+        attended: Callable[[], bool] = lambda: True,
+    ) -> None:  # fmt: skip
+        self._db, self._ledger, self._send, self._clock, self._most, self._attended = db, ledger, send, clock, most, attended
         db.migrate("review_asked", MIGRATIONS)
 
     def admits(self, author: str, project: str, ask: ExportAsk) -> bool:
@@ -33,10 +42,11 @@ class OpenRequestLimit:
             known = connection.execute("SELECT admitted FROM review_asked WHERE request = ?", (ask.request,)).fetchone()
             if known:
                 return bool(known["admitted"])
-            admitted = self._open(author) < self._most
+            attended = self._attended()
+            admitted = attended and self._open(author) < self._most
             connection.execute("INSERT INTO review_asked VALUES (?, ?, ?)", (ask.request, author, admitted))
             if not admitted:
-                self._turn_down(author, project, ask)
+                self._turn_down(author, project, ask, self._remark if attended else NOBODY)
             return admitted
 
     def _open(self, author: str) -> int:
@@ -47,8 +57,11 @@ class OpenRequestLimit:
         )
         return row["n"] if row else 0
 
-    def _turn_down(self, author: str, project: str, ask: ExportAsk) -> None:
-        remark = f"You have {self._most} open requests at this site. Ask again when its reviewers have decided on some of them."
+    @property
+    def _remark(self) -> str:
+        return f"You have {self._most} open requests at this site. Ask again when its reviewers have decided on some of them."
+
+    def _turn_down(self, author: str, project: str, ask: ExportAsk, remark: str) -> None:
         export = Export(session=ask.session, request=ask.request, state=ExportState.rejected, remark=remark)
         body: dict[str, object] = {
             "request": ask.request, "session": ask.session, "user": author, "project": project, "state": export.state.value,

@@ -20,6 +20,7 @@ from twinpane_site.meter import Budget
 from twinpane_site.parts.part import own_end
 from twinpane_site.parts.port import BlockingPort
 from twinpane_site.projects import Projects
+from twinpane_site.reviewers import Reviewers
 from twinpane_wire.connection_limiter import Bounds
 from twinpane_wire.log_limiter import limit_log
 from twinpane_wire.messages import Export
@@ -49,8 +50,9 @@ def opened(order: PagesSettings, db: Database) -> tuple[Review, Desk]:
     def post(export: Export) -> None:
         mailbox.post(export, _now())
 
-    desk = Desk(db, ledger, Projects(db, ledger, _now), order.published, Budget(order.day_bits, order.total_bits), _now)
-    return Review(db, ledger, key, order.site, order.policy, post, _now), desk
+    reviewers = Reviewers(db, ledger, _now)
+    desk = Desk(db, ledger, Projects(db, ledger, _now), order.published, Budget(order.day_bits, order.total_bits), _now, reviewers)
+    return Review(db, ledger, key, order.site, order.policy, post, _now, reviewers.now), desk
 
 
 def identity_of(order: PagesSettings) -> HubIdentity | None:

@@ -56,21 +56,28 @@ class Seen:
 
 
 class Review:
-    """The egress review of a site. ``send`` puts a crossing in the outbox; it runs inside the transaction and may raise to undo it."""
+    """The egress review of a site. ``send`` puts a crossing in the outbox; it runs inside the transaction and may raise to undo it.
 
-    attended = True
+    ``reviewers``: who reviews now; None: who the policy names.
+    """
 
     def __init__(
         self, db: Database, ledger: Ledger, key: SiteKey, site: str, policy: ReviewPolicy,
-        send: Callable[[Export], None], clock: Callable[[], datetime],
+        send: Callable[[Export], None], clock: Callable[[], datetime], reviewers: Callable[[], tuple[str, ...]] | None = None,
     ) -> None:  # fmt: skip
         self._db = db
         self._store = Store(db, ledger)
         self._key = key
         self.site = site
-        self.policy = policy
+        self._policy = policy
+        self._reviewers = reviewers
         self._send = send
         self._clock = clock
+
+    @property
+    def policy(self) -> ReviewPolicy:
+        """Who reviews now, and by which rules."""
+        return self._policy if self._reviewers is None else self._policy.with_reviewers(self._reviewers())
 
     # ------------------------------------------------------------ for the agent
 

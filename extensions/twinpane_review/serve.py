@@ -11,14 +11,13 @@ from twinpane_site.acceptance import published
 from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.config import ReviewAddress, Site
 from twinpane_site.db import Database
-from twinpane_site.exports import Asked, until_stored
 from twinpane_site.keys import SiteKey
 from twinpane_site.ledger import Ledger
-from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.parts.part import start_part
 from twinpane_site.parts.port import Port, PortError
+from twinpane_site.reviewers import Reviewers
 from twinpane_wire.address import stays_private
-from twinpane_wire.messages import Export, ExportAsk, ExportState
+from twinpane_wire.messages import Export
 
 from .model import ReviewPolicy
 from .open_request_limit import OpenRequestLimit
@@ -42,54 +41,23 @@ PAUSE_S, LONGEST_S = 1.0, 60.0
 """Before the pages are started again: at first, and after many times."""
 
 
-class Unattended:
-    """The review of a site whose policy names no reviewers: nobody could decide, so the author is told at once."""
-
-    attended = False
-
-    def __init__(self, db: Database, ledger: Ledger, send: Callable[[Export], None], clock: Callable[[], datetime]) -> None:
-        self._db, self._ledger, self._send, self._clock = db, ledger, send, clock
-
-    async def admits(self, author: str, project: str, ask: ExportAsk) -> bool:
-        """Any: each is turned down."""
-        return True
-
-    async def submit(self, asked: Asked) -> None:
-        """Turn the request down, whatever it asks for, as soon as the disk takes it."""
-        await until_stored(lambda: self._turn_down(asked.author, asked.project, asked.ask))
-
-    def _turn_down(self, author: str, project: str, ask: ExportAsk) -> None:
-        """Evidence and crossing in one transaction."""
-        remark = "This site has named no reviewers, so it lets nothing out. Ask its steward."
-        export = Export(session=ask.session, request=ask.request, state=ExportState.rejected, remark=remark)
-        body: dict[str, object] = {
-            "request": ask.request, "session": ask.session, "user": author, "project": project, "state": export.state.value,
-            "items": [], "remark": remark,
-        }  # fmt: skip
-        with self._db.transaction():
-            self._ledger.append(LedgerEvent.export, body, self._clock())
-            self._send(export)
-
-
 @dataclass(frozen=True)
 class Opened:
     """The two sides of a site's review: what the agent calls, and the pages."""
 
-    exports: Submissions | Unattended
+    exports: Submissions
     policy: ReviewPolicy
     site: Site
     environment: Mapping[str, str]
 
     def close(self) -> None:
         """End what makes requests readable."""
-        if isinstance(self.exports, Submissions):
-            self.exports.close()
+        self.exports.close()
 
     def resume(self) -> None:
         """Carry out what was decided and could not be: after a crash, or a freeze."""
-        if isinstance(self.exports, Submissions):
-            for problem in self.exports.review.resume():
-                log.error("%s", problem)
+        for problem in self.exports.review.resume():
+            log.error("%s", problem)
 
     async def pages(self) -> None:
         """Keep the process of the pages alive until cancelled; waits for ever where the site has none."""
@@ -161,14 +129,13 @@ def open_review(
     attempts: AttemptLog,
     send: Callable[[Export], None],
     clock: Callable[[], datetime],
+    reviewers: Reviewers,
 ) -> Opened:
     """The review of a site folder, with what was decided and not carried out before a crash carried out now. Call from the main thread."""
     policy = site.policy.review
     rules = ReviewPolicy(policy.reviewers, policy.quorum, site.policy.rules.threshold, site.policy.digest())
-    if not policy.reviewers:
-        return Opened(Unattended(db, ledger, send, clock), rules, site, os.environ)
-    review = Review(db, ledger, key, site.config.id, rules, send, clock)
-    limit = OpenRequestLimit(db, ledger, send, clock, policy.open_per_author)
+    review = Review(db, ledger, key, site.config.id, rules, send, clock, reviewers.now)
+    limit = OpenRequestLimit(db, ledger, send, clock, policy.open_per_author, lambda: bool(reviewers.now()))
     opened = Opened(Submissions(review, limit, WorkerRunner(), attempts, clock), rules, site, os.environ)
     opened.resume()
     return opened

@@ -22,8 +22,6 @@ log = logging.getLogger(__name__)
 class Submissions:
     """The agent's interface to a review in which people decide; see `twinpane_site.exports.Exports`."""
 
-    attended = True
-
     def __init__(
         self, review: Review, limit: OpenRequestLimit, runner: WorkerRunner, attempts: AttemptLog, clock: Callable[[], datetime]
     ) -> None:

@@ -42,6 +42,7 @@ from twinpane_site.projects import Projects, projects_of
 from twinpane_site.proposal_inbox import ProposalInbox
 from twinpane_site.reader import READER_MODULE
 from twinpane_site.retention import Retention
+from twinpane_site.reviewers import Reviewers, reviewers_of
 from twinpane_site.send_slots import SendSlots
 from twinpane_site.snapshot import SnapshotData, project_folders, snapshot_of
 from twinpane_site.start_signal import start_signal
@@ -78,17 +79,18 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     with contextlib.closing(ForkServer(READER_MODULE, MOVING_MODULE)) as fork_server, contextlib.closing(Database.open(folder)) as db:
         ledger = Ledger(db, key)
         projects = projects_of(db, ledger, site.config, now, beside)
+        reviewers = reviewers_of(db, ledger, site.policy.review.reviewers, now)
         broker = BrokerClient(site, key, projects.working())
         try:
             await broker.open()
-            await _open(site, key, url, token, broker, fork_server, may_start, db, ledger, projects)
+            await _open(site, key, url, token, broker, fork_server, may_start, db, ledger, projects, reviewers)
         finally:
             await broker.close()
 
 
 async def _open(
     site: Site, key: SiteKey, url: str, token: str, broker: BrokerClient, fork_server: ForkServer, may_start: asyncio.Event | None,
-    db: Database, ledger: Ledger, projects: Projects,
+    db: Database, ledger: Ledger, projects: Projects, reviewers: Reviewers,
 ) -> None:  # fmt: skip
     """Prove the sandbox, open the stores, and run the agent. The broker's process has already made the snapshot."""
     snapshot = snapshot_of(site.catalogue, site.folder)
@@ -108,14 +110,14 @@ async def _open(
         "version": metadata.version("twinpane"), "policy": site.policy.digest(), "catalogue": site.catalogue.digest(),
         "snapshot": snapshot.name,
     }, now())  # fmt: skip
-    await _run(site, key, url, token, db, stores, broker, launcher, fork_server, may_start)
+    await _run(site, key, url, token, db, stores, broker, launcher, fork_server, may_start, reviewers)
     stores.attempts.forgive()
     ledger.append(LedgerEvent.stopped, {"reason": "asked to stop"}, now())
 
 
 async def _run(
     site: Site, key: SiteKey, url: str, token: str, db: Database, stores: Stores, broker: BrokerClient, launcher: KernelLauncher,
-    fork_server: ForkServer, may_start: asyncio.Event | None,
+    fork_server: ForkServer, may_start: asyncio.Event | None, reviewers: Reviewers,
 ) -> None:  # fmt: skip
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -129,7 +131,7 @@ async def _run(
 
     glass = Glass(db, stores.ledger, stores.meter, stores.mailbox, site.policy.code, now, SendSlots(link.send))
     # The review stands beside the site and builds on it; only this composition knows both.
-    review = open_review(site, db, stores.ledger, key, stores.attempts, glass.export, now)
+    review = open_review(site, db, stores.ledger, key, stores.attempts, glass.export, now, reviewers)
     agent = Agent(site, stores, glass, watch.asking(broker.ask), launcher, review.exports, key.public_hex, may_start)
     glass.on_spent = agent.tell_left
     agent.restore()

@@ -38,9 +38,8 @@ class ExportSubmission:
         del ask
         if not await self._exports.admits(principal.user, principal.project, bare):
             return
-        if self._exports.attended:
-            for item in bare.items:
-                await self._ended(bare.session, item.cell)
+        for item in bare.items:
+            await self._ended(bare.session, item.cell)
         try:
             await self._exports.submit(
                 Asked(
@@ -53,8 +52,6 @@ class ExportSubmission:
 
     def _with_sources(self, ask: wire.ExportAsk) -> wire.ExportAsk:
         """Add the code that ran here, so that reviewers can read it even after a restart or the end of the session."""
-        if not self._exports.attended:
-            return ask
         items = []
         for item in ask.items:
             source = self._mailbox.source(ask.session, item.cell) if item.cell is not None else ""

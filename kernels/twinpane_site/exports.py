@@ -62,12 +62,11 @@ class Asked:
 class Exports(Protocol):
     """The review, as the agent knows it. `twinpane_review` implements it."""
 
-    attended: bool
-    """Whether people decide. Where a machine answers, it is asked before anything inside is looked at or waited for: when its answer
-    comes tells of nothing but the ask."""
-
     async def admits(self, author: str, project: str, ask: wire.ExportAsk) -> bool:
-        """Whether a request may be handed in. Ask when it arrives, before anything else. If False, the author has been told."""
+        """Whether a request may be handed in, so that people decide. If False, the author has been told.
+
+        Ask when it arrives, before anything inside is looked at or waited for: when a machine's answer comes tells of nothing but the ask.
+        """
 
     async def submit(self, asked: Asked) -> None:
         """Take in a request; waits until the disk takes it. It is durable on return. A second one with the same id changes nothing.

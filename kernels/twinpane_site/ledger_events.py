@@ -22,6 +22,11 @@ class LedgerEvent(Enum):
         "A steward accepted, changed, declined, suspended or ended a project. `proposal`: the digest of the hub's proposal that was read; "
         "`by`: `site.toml` where an edit of that file did it.",
     )  # fmt: skip
+    reviewers = (
+        "reviewers",
+        "reviewers by",
+        "A steward said anew who reviews exports; `by`: `policy.toml` where an edit of it did.",
+    )
     opened = "opened", "session user project seed", "A session was opened."
     closed = "closed", "session reason?", "A session was closed."
     refused = "refused", "code user project session? detail?", "A message was refused on the link; of many in a minute, how many."

@@ -10,7 +10,7 @@ from twinpane_sandbox.cgroups import kept
 from . import keys, ledger_verification
 from .brokers import FOLDER as BROKER
 from .brokers import MEMORY
-from .config import KEYS, SiteConfig, load_site
+from .config import KEYS, Policy, SiteConfig, load_site
 from .db import Database
 from .errors import ConfigError
 from .grants import grant
@@ -19,6 +19,7 @@ from .ledger import Ledger
 from .mailbox import Mailbox
 from .meter import Meter
 from .projects import projects_of
+from .reviewers import reviewers_of
 
 SHOWN = 5
 """Attributes of the account that are listed."""
@@ -51,9 +52,9 @@ def status_lines(folder: Path, now: datetime) -> Iterator[str]:
     yield from _projects(folder, config, now)
     if policy.rules.dp is None:
         yield from _account(folder, policy.rules, site.catalogue.persons)
-    reviewers = len(policy.review.reviewers)
-    yield f"reviewers   {', '.join(policy.review.reviewers) or 'none'}; {policy.review.quorum} have to agree" + (
-        "" if reviewers >= policy.review.quorum else ": too few, so no export can be released"
+    names = _reviewers(folder, policy, now)
+    yield f"reviewers   {', '.join(names) or 'none'}; {policy.review.quorum} have to agree" + (
+        "" if len(names) >= policy.review.quorum else ": too few, so no export can be released"
     )
     report = ledger_verification.verify(folder)
     session = policy.session
@@ -80,6 +81,14 @@ def _projects(folder: Path, config: SiteConfig, now: datetime) -> Iterator[str]:
         yield f"project     {one.project.id}, {one.state.value}: {', '.join(one.project.members) or 'no members'}"
     if not found:
         yield "project     none: accept what the hub proposes, or add [[projects]] to site.toml"
+
+
+def _reviewers(folder: Path, policy: Policy, now: datetime) -> tuple[str, ...]:
+    db = Database.open(folder)
+    try:
+        return reviewers_of(db, Ledger(db, keys.load(folder / KEYS)), policy.review.reviewers, lambda: now).now()
+    finally:
+        db.close()
 
 
 def _account(folder: Path, rules: Rules, persons: int) -> Iterator[str]:

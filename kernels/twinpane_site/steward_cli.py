@@ -11,12 +11,13 @@ import click
 
 from .accounts import Accounts
 from .cli import FOLDER, plainly
-from .config import KEYS, load_config
+from .config import KEYS, load_config, load_policy
 from .db import Database
 from .keys import load
 from .ledger import Ledger
 from .projects import Projects, projects_of
 from .proposal_inbox import ProposalInbox
+from .reviewers import ReviewersError, reviewers_of
 from .standstill import FreezeError, Standstill
 
 BY = click.option("--by", default=None, help="Who does it, for the ledger; default: your login name.")
@@ -124,5 +125,24 @@ def show(folder: Path) -> None:
             click.echo(f"{one.name}{'  steward' if one.steward else ''}")
 
 
-COMMANDS: tuple[click.Command, ...] = (freeze, unfreeze, account)
+@click.command()
+@FOLDER
+@click.option("--add", multiple=True, help="Let this person review (repeatable).")
+@click.option("--remove", multiple=True, help="Let this person review no more (repeatable).")
+@BY
+def reviewers(folder: Path, add: tuple[str, ...], remove: tuple[str, ...], by: str | None) -> None:
+    """Who reviews exports here; with options, change it."""
+    with desk(folder) as at:
+        declared = load_policy(folder).review.reviewers
+        known = reviewers_of(at.db, at.ledger, declared, _now)
+        gone = {name.lower() for name in remove}
+        if strangers := gone - set(known.now()):
+            raise ReviewersError(f"No reviewer: {min(strangers)}.")
+        if add or remove:
+            known.put([name for name in (*known.now(), *add) if name.lower() not in gone], by or getpass.getuser())
+        names = known.now()
+    click.echo(", ".join(names) or "none: every export that is asked for is turned down at once")
+
+
+COMMANDS: tuple[click.Command, ...] = (freeze, unfreeze, account, reviewers)
 """What they add to ``twinpane site``."""

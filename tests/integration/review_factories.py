@@ -23,6 +23,7 @@ from twinpane_site.keys import SiteKey, create
 from twinpane_site.ledger import Ledger
 from twinpane_site.meter import Budget
 from twinpane_site.projects import Projects
+from twinpane_site.reviewers import Reviewers, reviewers_of
 from twinpane_wire.messages import Export, ExportAsk, ExportItem, TwinItem
 
 AUTHOR, A, B, C = "researcher", "reviewer-a", "reviewer-b", "reviewer-c"
@@ -87,7 +88,7 @@ class Site:
     def reopen(self, policy: ReviewPolicy | None = None) -> None:
         """As after a restart of the agent, with another policy or the same."""
         self.policy = policy or self.policy
-        self.review = Review(self.db, self.ledger, self.key, "site-a", self.policy, self.sent.append, self.clock)
+        self.review = Review(self.db, self.ledger, self.key, "site-a", self.policy, self.sent.append, self.clock, self.reviewers.now)
 
     @property
     def accounts(self) -> Accounts:
@@ -97,7 +98,12 @@ class Site:
     @property
     def desk(self) -> Desk:
         """The steward's desk, as the pages' process has it."""
-        return Desk(self.db, self.ledger, self.projects, PUBLISHED, Budget(), self.clock)
+        return Desk(self.db, self.ledger, self.projects, PUBLISHED, Budget(), self.clock, self.reviewers)
+
+    @property
+    def reviewers(self) -> Reviewers:
+        """The site's reviewers, as its policy.toml lists them."""
+        return reviewers_of(self.db, self.ledger, self.policy.reviewers, self.clock)
 
     @property
     def projects(self) -> Projects:

@@ -92,6 +92,7 @@ PROPOSAL = Proposal.model_validate({
 LUNG = "/steward/projects/lung"
 FORMS = {
     "/steward/freeze": {"reason": "x"}, "/steward/unfreeze": {"entry": 1}, "/steward/ledger/seen": {"upto": 1},
+    "/steward/reviewers": {"names": f"{B} rosa"},
     "/steward/grant": {"member": f"{AUTHOR} stroke", "bits": 5},
     f"{LUNG}/accept": {"proposal": PROPOSAL.digest(), "until": "2029-01-31", "members": "mia", "tables": "person"},
     f"{LUNG}/decline": {"proposal": PROPOSAL.digest(), "reason": "purpose"}, f"{LUNG}/suspend": {}, f"{LUNG}/go-on": {},
@@ -149,6 +150,7 @@ def test_only_a_steward_of_the_site_itself_gets_in(pages: Pages, method: str, pa
     assert "Freeze everything" not in reply.text
     assert not ACTS & {entry.kind for entry in pages.site.ledger.entries()}
     assert pages.site.projects.get("lung") is None
+    assert pages.site.reviewers.now() == pages.site.policy.reviewers
     assert "Lungs" not in reply.text
 
 
@@ -590,3 +592,35 @@ def test_a_hostile_proposal_of_full_size_is_a_page(pages: Pages) -> None:
     form = {"proposal": Proposal.model_validate(big).digest(), "until": "2029-01-31", "tables": "person"}
     assert post(browser, f"{LUNG}/accept", **form, members=[f"u{n}" for n in range(300)]) == 303
     assert len(pages.site.projects.get("lung").project.members) == 300
+
+
+# ---------------------------------------------------------------- reviewers
+
+
+def test_a_reviewer_who_is_taken_out_sees_and_counts_no_more(pages: Pages) -> None:
+    """At once, while signed in; what they had marked lets nothing out. Who is new can review without a restart."""
+    request = pages.site.submitted([stream("secret rows\n")])
+    reviewer = pages.own(A, pages.site.accounts.put(A, False, "root"))
+    rosa = pages.own("rosa", pages.site.accounts.put("rosa", False, "root"))
+    assert "secret rows" in reviewer.get(f"/requests/{request}").text
+    assert rosa.get(f"/requests/{request}").status_code == 403
+    pages.site.reviewed(request, A)
+    assert post(pages.own(STEWARD), "/steward/reviewers", names=f"{B}\nRosa") == 303
+    gone, come = reviewer.get(f"/requests/{request}"), rosa.get(f"/requests/{request}")
+    assert (gone.status_code, come.status_code) == (403, 200)
+    assert "secret rows" not in gone.text
+    assert "secret rows" in come.text
+    pages.site.reviewed(request, B)
+    assert pages.site.sent == [], "a mark of who is no reviewer any more let something out"
+    assert pages.site.reviewed(request, "rosa") is State.released
+    assert pages.site.ledger.last(LedgerEvent.reviewers).body == {"reviewers": [B, "rosa"], "by": STEWARD}
+
+
+@pytest.mark.parametrize("names", ["a,b", "../x", " ".join(f"u{n}" for n in range(201)), f"{A} {B} reviewer-c"])
+def test_what_cannot_be_the_reviewers_changes_nothing(pages: Pages, names: str) -> None:
+    """Also where it is so already: one sentence, no line in the ledger."""
+    before = pages.site.ledger.head()
+    browser = pages.own(STEWARD)
+    signed_in = pages.site.ledger.head()
+    assert post(browser, "/steward/reviewers", names=names) == 403
+    assert pages.site.ledger.head() == signed_in != before

@@ -173,17 +173,20 @@ class FakeExports:
 
     def __init__(self, attended: bool = True) -> None:
         self.attended = attended
+        self.turned_down: list[str] = []
         self.submitted: list[tuple[str, wire.ExportAsk, list[tuple[Kind_, Any]]]] = []
         self.messages: list[bytes] = []
         self.problems: list[Exception] = []
 
     async def admits(self, author: str, project: str, ask: wire.ExportAsk) -> bool:
-        return True
+        if not self.attended:
+            self.turned_down.append(ask.request)
+        return self.attended
 
     async def submit(self, asked: Asked) -> None:
         if self.problems:
             raise self.problems.pop(0)
-        found = [self._read(source) for source in asked.sources()] if self.attended else []
+        found = [self._read(source) for source in asked.sources()]
         self.messages.append(asked.message())
         self.submitted.append((asked.author, asked.ask, found))
 

@@ -413,8 +413,8 @@ async def test_where_a_machine_answers_nothing_inside_is_waited_for(desk):
     desk.pane(OPEN, 1)
     desk.pane(cell(1), 2)
     desk.pane(ask_export(), 3)
-    await desk.until(lambda: desk.exports.submitted)
-    assert desk.exports.submitted[0][2] == []
+    await desk.until(lambda: desk.exports.turned_down)
+    assert desk.exports.submitted == []
 
 
 async def test_what_the_disk_does_not_take_is_written_later(monkeypatch):

@@ -198,3 +198,17 @@ def test_a_decline_at_the_terminal_gives_a_reason_of_the_list(folder):
     assert run("project", "decline", folder, "lung", "--reason", "because").exit_code == 2
     assert run("project", "decline", folder, "lung", "--reason", "purpose").exit_code == 0
     assert "declined (purpose)" in run("project", "show", folder, "lung").output
+
+
+def test_reviewers_change_at_the_terminal(folder):
+    """Each change has its line; a stranger is not taken out, and policy.toml as it was undoes nothing."""
+    assert "none" in run("reviewers", folder).output
+    assert run("reviewers", folder, "--add", "Rosa", "--add", "tom", "--by", "root").output.strip() == "rosa, tom"
+    assert run("reviewers", folder, "--remove", "TOM", "--by", "root").output.strip() == "rosa"
+    assert run("reviewers", folder, "--remove", "eve").exit_code == 1
+    assert run("reviewers", folder, "--add", "a b").exit_code == 1
+    assert [body["reviewers"] for kind, body in ledger(folder) if kind == "reviewers"] == [["rosa", "tom"], ["rosa"]]
+    assert "reviewers   rosa" in run("status", folder).output
+    policy = folder / "policy.toml"
+    policy.write_text(policy.read_text().replace("reviewers = []", 'reviewers = ["ada"]'))
+    assert run("reviewers", folder).output.strip() == "ada"

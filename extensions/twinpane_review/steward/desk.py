@@ -15,6 +15,7 @@ from twinpane_site.ledger_search import Wanted, every, more_than, newest
 from twinpane_site.meter import Budget, Meter
 from twinpane_site.projects import Projects
 from twinpane_site.proposal_inbox import ProposalInbox
+from twinpane_site.reviewers import Reviewers, ReviewersError
 from twinpane_site.sign_off import Mark, SignOffError, marks, sign_off
 from twinpane_site.standstill import FreezeError, FreezeState, Standstill
 
@@ -29,10 +30,11 @@ class Desk:
     """
 
     def __init__(
-        self, db: Database, ledger: Ledger, projects: Projects, published: Published, budget: Budget, clock: Callable[[], datetime]
-    ) -> None:
+        self, db: Database, ledger: Ledger, projects: Projects, published: Published, budget: Budget, clock: Callable[[], datetime],
+        reviewers: Reviewers,
+    ) -> None:  # fmt: skip
         self._db, self._ledger, self._budget, self._clock = db, ledger, budget, clock
-        self._projects = projects
+        self._projects, self._reviewers = projects, reviewers
         self.projects = ProjectDesk(projects, ProposalInbox(db, clock), published, self.check_is_steward)
         self._accounts = Accounts(db, ledger, clock)
         self._standstill = Standstill(ledger, self._accounts.stewards, clock)
@@ -102,6 +104,14 @@ class Desk:
             raise Denied("The site has no such member in that project.")
         meter = Meter(self._db, self._budget, self._clock)
         grants.grant(self._ledger, meter, user, project, bits, grant.user, self._clock())
+
+    def set_reviewers(self, grant: Grant, names: str) -> None:
+        """Say anew who reviews exports, one name a line. Raises Denied."""
+        self.check_is_steward(grant)
+        try:
+            self._reviewers.put(names.split(), grant.user)
+        except ReviewersError as error:
+            raise Denied(str(error)) from None
 
     def sign_off(self, grant: Grant, upto: int) -> None:
         """Write that this steward has seen the ledger up to a line. Raises Denied."""

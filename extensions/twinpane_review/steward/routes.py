@@ -36,6 +36,13 @@ def unfreeze(at: At, session: Posted, entry: Annotated[int, Form(ge=1, le=2**53)
     return RedirectResponse(HOME, 303)
 
 
+@router.post("/reviewers")
+def reviewers(at: At, session: Posted, names: Annotated[str, Form(max_length=20_000)] = "") -> Response:
+    """Say anew who reviews exports."""
+    at.desk.set_reviewers(session.grant, names)
+    return RedirectResponse(f"{HOME}#reviewers", 303)
+
+
 @router.post("/grant")
 def grant(
     at: At, session: Posted, member: Annotated[str, Form(max_length=200)],
