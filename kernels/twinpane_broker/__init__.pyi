@@ -14,6 +14,8 @@ from .aggregates.registry import Measure as Measure
 from .aggregates.registry import MeasureKind as MeasureKind
 from .aggregates.registry import measure_of as measure_of
 from .aggregates.share import Share as Share
+from .aggregates.true_span import Ends as Ends
+from .aggregates.true_span import around as around
 from .aggregates.value import Value as Value
 from .broker import Broker as Broker
 from .broker import Signer as Signer
@@ -119,11 +121,13 @@ from .release.shown import bounds_means as bounds_means
 from .release.shown import grids_mean as grids_mean
 from .release.shown import left_out_means as left_out_means
 from .release.shown import marked as marked
+from .release.shown import persons_shown as persons_shown
 from .release.shown import shown_number as shown_number
 from .release.shown import span as span
 from .release.shown import suppressed_means as suppressed_means
 from .release.shown import value_note as value_note
 from .release.shown import value_shown as value_shown
+from .release.shown import within_of as within_of
 from .rules.policy import EXPLAINED as EXPLAINED
 from .rules.policy import PRESETS as PRESETS
 from .rules.policy import USUAL_FLOOR as USUAL_FLOOR

@@ -10,6 +10,8 @@ from twinpane_broker import (
     Role,
     Row,
     about_means,
+    about_off,
+    around,
     basis_shown,
     bounds_means,
     grids_mean,
@@ -17,7 +19,7 @@ from twinpane_broker import (
     in_words,
     left_out_means,
     marked,
-    shown_number,
+    persons_shown,
     suppressed_means,
     value_shown,
 )
@@ -35,9 +37,9 @@ def release_text(release: Release) -> str:
     names = [column.name for column in release.columns]
     units = [f" [{column.unit}]" if column.unit else "" for column in release.columns]
     head = [name + unit for name, unit in zip(names, units, strict=True)]
-    dimensions = len(release.dimensions)
+    dimensions, off = len(release.dimensions), about_off(release.rules)
     rows = [
-        [*(part.text for part in row.key), *(_number(row, place, column) for place, column in enumerate(release.measures))]
+        [*(part.text for part in row.key), *(_number(row, place, column, off) for place, column in enumerate(release.measures))]
         for row in release.rows
     ]
     lines = list(_table(head, rows, dimensions))
@@ -49,7 +51,7 @@ def release_text(release: Release) -> str:
         lines += ["", *textwrap.wrap(clause, WIDTH)] if clause else []
     if release.left_out is not None:
         lines += ["", *textwrap.wrap(left_out_means(release.left_out), WIDTH)]
-    persons = SUPPRESSED if release.persons is None else marked(f"{release.persons:,}", release.about)
+    persons = SUPPRESSED if release.persons is None else persons_shown(release.persons, release.about, around(release.persons, off))
     lines += ["", f"{persons} persons at {release.site}, snapshot {release.snapshot}; release {release.id}"]
     for rule in release.rules:
         lines += textwrap.wrap(in_words(rule), WIDTH, initial_indent="  ", subsequent_indent="    ")
@@ -73,14 +75,14 @@ def catalogue_text(catalogue: Catalogue) -> str:
     return "\n".join(lines)
 
 
-def _number(row: Row, place: int, column: ReleasedColumn) -> str:
+def _number(row: Row, place: int, column: ReleasedColumn, off: int) -> str:
     value = row.values[place]
     if value.value is None:
         return NOTHING if row.lacks(place) else SUPPRESSED
+    text = value_shown(value, column, off)
     if column.kind == "share":
-        text = marked(shown_number(value.value, column), value.about)
-        return text + (f" ({marked(f'{value.n:,}', row.about)} of {value.of:,})" if value.n is not None and value.of is not None else "")
-    text = value_shown(value, column)
+        told = value.n is not None and value.of is not None
+        return f"{text} ({marked(f'{value.n:,}', row.about)} of {value.of:,})" if told else text
     return text if value.n is None else f"{text} (n {basis_shown(value)})"
 
 

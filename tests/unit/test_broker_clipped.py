@@ -229,16 +229,16 @@ def test_a_coarse_number_of_rows_says_by_how_much_it_may_be_off(tmp_path: Path) 
     few, many = (next(row.values for row in release.rows if row.key[0].value == ward) for ward in ("icu", "er"))
     assert [few[0].within, few[1].value, few[1].within] == [None, 250, (126, 374)]
     assert few[1].within[0] <= 300 <= few[1].within[1]
-    persons, count, mean, total = (value_shown(value, column) for value, column in zip(few, release.measures, strict=True))
+    persons, count, mean, total = (value_shown(value, column, 0) for value, column in zip(few, release.measures, strict=True))
     assert [persons, count] == ["60", "250 (126–374)"]
     true = sum(row["lactate"] for row in rows[:300])
-    low, high = within_of(few[3], MeasureKind.sum)
+    low, high = within_of(few[3], MeasureKind.sum, 0)
     assert low <= true <= high
     assert total.startswith("500 (")
     assert mean == "2.00"
     assert "(n 126–374)" in release_text(release)
     # Of ten thousand rows it is little, and the rule alone says it.
-    assert value_shown(many[1], release.measures[1]) == "10,000"
+    assert value_shown(many[1], release.measures[1], 0) == "10,000"
     assert any("off by nearly that" in rule.sentence for rule in release.rules)
     world.engine.close()
 
@@ -302,7 +302,7 @@ def test_pooled_numbers_and_pictures_bear_a_mark(shown) -> None:
     _, table, two = shown
     assert "‡" in text(two)
     assert "‡ many of a site's values were clipped" in text(two)
-    drawn = bars(table, 0, None)
+    drawn = bars(table, [0], None)
     marks = [one.get_text() for one in drawn.texts]
     assert any("‡" in mark for mark in marks)
     assert "‡ values beyond bounds" in drawn.figure.get_supxlabel()

@@ -124,7 +124,7 @@ def test_a_wrong_measure_is_refused_in_words(wrong: dict[str, Any], sentence: st
     assert first(refused.value).text == sentence
 
 
-SHARED = {"__init__", "aggregate", "pooled", "registry", "sums", "value"}
+SHARED = {"__init__", "aggregate", "pooled", "registry", "sums", "true_span", "value"}
 """Modules that several aggregates stand on."""
 
 
@@ -155,4 +155,4 @@ def test_a_share_has_the_digits_that_rounding_leaves_it(persons: int, whole: int
 def test_a_whole_percent_is_told_apart_from_tenths() -> None:
     """40 % of a few is not 40.0 % of many, though both are the number 40."""
     column = ReleasedColumn(name="share", kind="share", decimals=0)
-    assert [value_shown(Share().noisy(*counts, 2), column) for counts in ((20, 50), (1600, 4000))] == ["40 %", "40.0 %"]
+    assert [value_shown(Share().noisy(*counts, 2), column, 0) for counts in ((20, 50), (1600, 4000))] == ["40 %", "40.0 %"]

@@ -249,8 +249,8 @@ def test_numbers_that_are_about_are_marked_with_a_note():
         ),
     )  # fmt: skip
     lines = release_text(released).splitlines()
-    assert lines[2].endswith("≈ 110   ≈ 3.7 % (≈ 110 of 3,000)")
-    assert lines[3].endswith("1,200  ≈ 40.0 % (1,200 of 3,000)")
+    assert lines[2].endswith("≈ 110 (67–153)  ≈ 3.7 % (2–6 %) (≈ 110 of 3,000)")
+    assert lines[3].split() == ["M", "1,200", "≈", "40.0", "%", "(1,200", "of", "3,000)"]
     said = " ".join(" ".join(lines).split())
     assert all(len(line) <= 100 for line in lines)
     assert "≈ about: do not subtract it from other numbers. It is the number of a near group, or of the same one; before" in said

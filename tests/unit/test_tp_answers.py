@@ -98,7 +98,7 @@ def test_rules_that_name_no_number_are_not_given_one(monkeypatch):
 def test_frames_hold_totals_bins_and_each_kinds_numbers():
     """Codes, lower ends of bins, ``(all)``; whole numbers for counts, floats for the rest."""
     frame = tp.table("person").group_by("sex", age=20).totals().measures("persons", mean="age").frame()
-    assert list(frame.columns) == ["sex", "age", "site", "persons", "mean_age", "partial", "about", "note"]
+    assert list(frame.columns) == ["sex", "age", "site", "persons", "mean_age", "partial", "about", "note", "persons_low", "persons_high"]
     assert set(frame["age"].dropna()) == {0, 20, 40, 60, 80, "(all)"}
     assert frame["persons"].dtype == pd.Int64Dtype()
     assert frame["mean_age"].dtype == pd.Float64Dtype()

@@ -301,7 +301,7 @@ def test_a_step_with_another_groups_number_is_marked(monkeypatch):
     """So are the pooled number, and the differences on both sides of it; the note says how far the exact number may be."""
     made = attrition(monkeypatch, site_a=[1000, About(1000), 700, 400], site_b=[500, 450, 445, 200])
     shown = repr(made)
-    assert shown.splitlines()[3].split()[-7:] == ["≈", "1,000", "450", "≈", "1,450", "≈", "50"]
+    assert shown.splitlines()[3].split()[-7:] == ["1,000", "450", "≈", "1,450", "≈", "50", "(11–89)"]
     assert shown.count("≈ about: do not subtract it from other numbers.") == 1
     assert "fewer than 20 persons" in shown
     assert "<td>≈ 1,450</td>" in made._repr_html_()

@@ -66,15 +66,61 @@ def test_a_partial_bar_of_a_histogram_has_its_star_too():
 @pytest.fixture
 def stand_ins(monkeypatch):
     """The hospitals' numbers of 300 persons or more are those of groups that they released before."""
+    monkeypatch.setattr(_host, "call", lambda kind, **args: with_stand_ins(kind, 300, **args))
 
-    def call(kind, **args):
-        reply = tp_sites.answer(kind, **args)
-        for site in reply["sites"].values():
-            for value in (value for row in site.get("rows", ()) for value in row["values"]):
-                value["about"] = value["value"] is not None and value["value"] >= 300
-        return reply
 
-    monkeypatch.setattr(_host, "call", call)
+@pytest.fixture
+def small_stand_ins(monkeypatch):
+    """All of the hospitals' numbers are those of groups that they released before."""
+    monkeypatch.setattr(_host, "call", lambda kind, **args: with_stand_ins(kind, 0, **args))
+
+
+def with_stand_ins(kind, least, **args):
+    """What the hospitals say where a number from so many on is that of a group that was released before."""
+    reply = tp_sites.answer(kind, **args)
+    for site in reply["sites"].values():
+        for value in (value for row in site.get("rows", ()) for value in row["values"]):
+            value["about"] = value["value"] is not None and value["value"] >= least
+    return reply
+
+
+@pytest.mark.usefixtures("small_stand_ins")
+def test_a_bar_that_may_be_off_by_much_bears_its_range():
+    """70 of the coast's women may be 29 to 111: a line says so at the bar, and in a tile stand the two numbers."""
+    bars = tp.table("person").group_by("sex").persons().plot()
+    spans = [line for drawn in bars.containers if hasattr(drawn, "has_xerr") for line in drawn.lines[2]]
+    ends = [segment[:, 0].tolist() for line in spans for segment in line.get_segments()]
+    assert [29.0, 111.0] in ends
+    assert not any(low <= 720 <= high for low, high in ends), "of the metro's 720 it is little"
+    assert "between these lies the true number" in note(bars)
+    tiles = tp.crosstab("person", "sex", "birth", birth="year").plot()
+    assert "≈ 70\n(29–111)" in texts(tiles[3])
+    histogram = tp.histogram("person", "age", 20).plot()
+    assert any(hasattr(drawn, "has_yerr") for drawn in histogram[-1].containers)
+    assert "<line " in tp.profile("person", "age")._repr_html_()
+
+
+def test_each_measure_has_a_panel():
+    """The mean beside a number of persons was not drawn."""
+    axes = tp.table("person").group_by("sex").measures("persons", mean="age").plot()
+    assert [ax.get_xlabel() for ax in axes] == ["persons", "age at entry (years)"]
+    widths = [{round(patch.get_width(), 1) for patch in ax.patches} for ax in axes]
+    assert {720.0, 240.0} <= widths[0]
+    assert {53.0, 51.0, 50.3} <= widths[1]
+    assert not hasattr(tp.table("person").group_by("sex").measures("persons", mean="age").plot("mean_age"), "__len__")
+
+
+def test_a_plot_of_many_groups_is_cut_with_a_line_that_says_so():
+    """A plot of hundreds of codes was 9,461 pixels high."""
+    many = tp.table("person").group_by("sex", age=1)
+    for made, drawn in (("bars", many.persons()), ("tiles", many.correlation("age", "weight")), ("boxes", many.quantiles("age"))):
+        ax = drawn.plot()
+        assert ax.figure.get_figheight() < 20, made
+        assert " are drawn, in the table's order; " in note(ax), made
+    heat = tp.crosstab("person", "age", "sex", age=1).plot()
+    assert heat[0].figure.get_figheight() < 4 * 20
+    assert heat[0].get_yticklabels()[-1].get_text() == "all", "totals stay"
+    assert " rows are drawn, in the table's order; " in note(heat[0])
 
 
 def note(ax):

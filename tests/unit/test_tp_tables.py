@@ -114,7 +114,7 @@ def test_the_frame_has_a_row_per_cell_and_site_with_na(answer):
     """The frame has one row per cell and site, with NA where suppressed. Code goes on with whole numbers and NA, not with text."""
     answer(TWO)
     frame = ask(PLAN).frame()
-    assert list(frame.columns) == ["sex", "site", "n", "partial", "about", "note"]
+    assert list(frame.columns) == ["sex", "site", "n", "partial", "about", "note", "n_low", "n_high"]
     assert frame["n"].tolist()[:3] == [520, 1200, 1720]
     assert frame["n"].dtype == pd.Int64Dtype()
     assert pd.isna(frame["n"][6])
@@ -126,7 +126,7 @@ def test_the_frame_says_which_pooled_numbers_are_at_least_so(answer):
     frame = ask(PLAN).frame()
     assert frame["partial"].tolist() == [False] * 8 + [True]
     assert ask(PLAN).pooled["partial"].tolist() == [False, False, True]
-    assert ask(PLAN).frame().to_csv(index=False).splitlines()[-1] == ",pooled,15,True,False,n: without site-a"
+    assert ask(PLAN).frame().to_csv(index=False).splitlines()[-1] == ",pooled,15,True,False,n: without site-a,,"
 
 
 ABOUT = "≈ about: do not subtract it from other numbers. It is the number of a near group, or of the same one; before rounding, they "
@@ -146,13 +146,39 @@ def test_a_small_number_that_is_about_says_how_far_it_may_be_off(answer):
     first = release("site-a", [500, 15, None])
     first["rows"][1] |= {"about": True, "values": [{"value": 15, "about": True}]}
     answer({"site-a": first})
-    assert "\nmale: ≈ 15 is between 0 and 54, and may hold persons of what is suppressed beside it: (missing).\n" in f"{ask(PLAN)!r}\n"
+    assert "\nmale: ≈ 15 (0–54) may hold persons of what is suppressed beside it: (missing).\n" in f"{ask(PLAN)!r}\n"
+
+
+def test_a_pooled_number_that_is_about_says_its_range(answer):
+    """Two sites' 20 and 25, of none to 59 and to 64 persons, were pooled as 45: as many as 123 may be meant, or nobody."""
+    answer({"site-a": of_another_group("site-a", 1, 20), "site-b": of_another_group("site-b", 1, 25)})
+    table = ask(PLAN)
+    assert repr(table).splitlines()[3].split() == ["male", "≈", "20", "(0–59)", "≈", "25", "(0–64)", "≈", "45", "(0–123)"]
+    assert "<td>≈ 25 (0–64)</td>" in table._repr_mimebundle_()["text/html"]
+    assert "≈ 45 (0–123)" in table._repr_mimebundle_()["text/html"]
+    pooled = table.pooled.loc[1]
+    assert (pooled["note"], pooled["n_low"], pooled["n_high"]) == ("n: 0–123", 0, 123)
+
+
+def test_a_pooled_share_that_is_about_says_its_range(answer):
+    """10 of 100 persons at one site, where the ten are about, and 50 of 100 at the other: 30 % may be 19 to 42."""
+
+    def of(site, n, about):
+        return shares(site, (n, 100)) | {"rows": [{**shares(site, (n, 100))["rows"][0], "about": about}]}
+
+    first = of("site-a", 10, True)
+    first["rows"][0]["values"][0] |= {"value": 10.0, "about": True}
+    answer({"site-a": first, "site-b": of("site-b", 50, False)})
+    assert repr(ask(PLAN)).splitlines()[2].endswith(" %)")
+    assert "≈ 10.0 % (0–81 %)" in repr(ask(PLAN))
+    low, high = ask(PLAN).pooled.loc[0, ["n_low", "n_high"]]
+    assert low <= 100 * 50 / 200 < 100 * (50 + 49) / 200 <= high
 
 
 def test_a_large_number_that_is_about_needs_no_span(answer):
     """39 persons of 1,255 are within what a reader expects of *about*."""
     answer({"site-a": of_another_group("site-a", 1, 1255)})
-    assert "is between" not in repr(ask(PLAN))
+    assert "≈ 1,255\n" in repr(ask(PLAN))
     assert ask(PLAN).frame()["note"].isna().all()
 
 
@@ -161,9 +187,9 @@ def test_a_number_that_is_about_is_marked_and_explained(answer):
     answer({"site-a": of_another_group("site-a", 1, 110), "site-b": TWO["site-b"]})
     table = ask(PLAN)
     assert repr(table).splitlines()[2].split() == ["female", "520", "1,200", "1,720"]
-    assert repr(table).splitlines()[3].endswith("≈ 110   1,255  ≈ 1,365")
+    assert repr(table).splitlines()[3].endswith("≈ 110 (71–149)   1,255  ≈ 1,365")
     html = table._repr_mimebundle_()["text/html"]
-    assert "<td>≈ 110</td>" in html
+    assert "<td>≈ 110 (71–149)</td>" in html
     for shown in (repr(table), html):
         assert shown.count(ABOUT) == 1
 
@@ -181,7 +207,7 @@ def test_the_frame_and_its_file_say_which_numbers_are_about(answer):
     assert frame["n"].tolist()[3:6] == [110, 1255, 1365]
     assert frame["about"].tolist() == [False, False, False, True, False, True, False, False, False]
     assert ask(PLAN).pooled["about"].tolist() == [False, True, False]
-    assert frame.to_csv(index=False).splitlines()[4] == "M,site-a,110,False,True,n: 71–149"
+    assert frame.to_csv(index=False).splitlines()[4] == "M,site-a,110,False,True,n: 71–149,71,149"
 
 
 def test_the_persons_of_the_question_bear_the_mark_too(answer):
@@ -200,7 +226,7 @@ def test_pooled_is_a_frame_of_its_own(answer):
     """One row per cell."""
     answer(TWO)
     pooled = ask(PLAN).pooled
-    assert list(pooled.columns) == ["sex", "n", "partial", "about", "note"]
+    assert list(pooled.columns) == ["sex", "n", "partial", "about", "note", "n_low", "n_high"]
     assert pooled["n"].tolist() == [1720, 1735, 15]
 
 

@@ -1,10 +1,8 @@
 """What a question gives in a notebook: a table with everything that can be done with it."""
 
-from functools import partial
 from typing import Any
 
 from twinpane.plots.by_view import plot
-from twinpane.tables.about_numbers import about_span
 from twinpane.tables.pandas_frame import pandas_frame
 from twinpane.tables.table import Table
 from twinpane.tables.table_html import html
@@ -29,7 +27,7 @@ class Result(Table):
 
     @property
     def pooled(self) -> Any:
-        """The pooled numbers as a pandas DataFrame: the groups, the measures, ``partial``, ``about``, ``note``.
+        """The pooled numbers as a pandas DataFrame: the groups, the measures, ``partial``, ``about``, ``note``, and the ends.
 
         NA where every site's part is suppressed. Quantiles are NA too: they cannot be pooled.
         """
@@ -44,12 +42,13 @@ class Result(Table):
         A line is ``about`` if one of its numbers is that of another group, which the site released before, or is made from one: the exact
         number differs from it by few persons, or not at all (``≈`` in the table, with a note).
         ``note`` says what the table says beside a number: ``p95_days: or more`` (it lies at the catalogue's bound), ``mean_days: 15–25 %
-        clipped`` (so many of its values lie beyond, and count as lying on it), ``n: 63–187`` (rows are rounded so coarsely, or a small
-        number is about); else NA.
+        clipped`` (so many of its values lie beyond, and count as lying on it), ``n: 63–187`` (rows are rounded so coarsely, or the
+        number is about and may be off by more than a fifth); else NA. ``n_low`` and ``n_high`` have these two ends of a number of
+        persons or rows, a share or a sum; NA where the number may be off by little.
         A site that has no such cell has no row for it. Groups hold codes, and the lower ends of a measure's bins; a missing category is
         NA, unlisted codes are ``(other)``, totals ``(all)``.
         """
-        return pandas_frame(self.cells, partial(about_span, self))
+        return pandas_frame(self.cells)
 
     def plot(self, measure: str | None = None, ax: Any = None) -> Any:
         """Draw the table from the releases alone; returns matplotlib's Axes (an array of them where there are several).

@@ -11,7 +11,7 @@ from twinpane.ask.ask_sites import ask
 from twinpane.ask.plan_part import made
 from twinpane.errors import Refused, TwinpaneError
 from twinpane.style import STYLE
-from twinpane_broker import Cohort, Persons, Plan, marked
+from twinpane_broker import Cohort, Persons, Plan
 
 from .cohort_words import step_name
 from .funnel import funnel
@@ -54,22 +54,15 @@ class Attrition(StepCounts):
         head = ["step", *self.sites.values(), *([POOLED] if several else []), "left out"]
         body = []
         for place, step in enumerate(self.steps):
-            cells = [self._shown(step, site) for site in self.sites]
+            cells = [self.shown(place, site) or (ABSENT if step.absent(site) else WITHHELD) for site in self.sites]
             if several:
-                pooled = self.persons(place)
-                cells.append(
-                    WITHHELD if pooled is None else marked(f"{pooled:,}{PARTLY if self.lacking(place) else ''}", self.about(place))
-                )
-            left = self.left_out(place)
-            body.append([step.name, *cells, "" if left is None else marked(f"{left:,}", self.left_out_about(place))])
+                shown = self.shown(place)
+                cells.append(shown + (PARTLY if self.lacking(place) else "") if shown else WITHHELD)
+            body.append([step.name, *cells, self.left_out_shown(place)])
         return head, body
 
     def _is_about(self, place: int, site: str | None = None) -> bool:
         return self.about(place, site) or self.left_out_about(place, site)
-
-    def _shown(self, step: Counted, site: str) -> str:
-        number = step.at(site)
-        return marked(f"{number:,}", step.about(site)) if number is not None else ABSENT if step.absent(site) else WITHHELD
 
     def captions(self) -> list[str]:
         """What a reader must know about the numbers."""

@@ -3,7 +3,6 @@
 from typing import Any
 
 from twinpane.plots.axes import COLOURS, HATCH, figure, footnote
-from twinpane_broker import marked
 
 from .step_counts import StepCounts
 
@@ -30,7 +29,7 @@ def funnel(counts: StepCounts, ax: Any) -> Any:
         inside = persons > widest * 0.25
         beside = max(persons, last) / 2 + widest * 0.015
         ax.text(
-            0 if inside else beside, place, marked(f"{persons:,}{'*' if lacking else ''}{share}", counts.about(place)),
+            0 if inside else beside, place, f"{counts.shown(place)}{'*' if lacking else ''}{share}",
             va="center", ha="center" if inside else "left", color="white" if inside else "black", fontsize=9,
         )  # fmt: skip
     ax.set_yticks(list(steps), [_short(step.name) for step in counts.steps])

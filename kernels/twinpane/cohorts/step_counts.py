@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from twinpane.tables.table import Table
-from twinpane_broker import about_means
+from twinpane_broker import Ends, about_means, around, persons_shown
 
 WITHHELD = "withheld"
 BY_DATA = ("withheld", "capped")
@@ -28,6 +28,10 @@ class Counted:
         """Whether a site's number is about."""
         release = self.table.releases.get(site) if self.table is not None else None
         return release is not None and bool(release.rows) and release.rows[0].values[0].about
+
+    def ends(self, site: str) -> Ends:
+        """Between which numbers a site's number lies, as far as it is about."""
+        return around(self.at(site) or 0, self.table.cells.off[site] if self.table is not None and self.about(site) else 0)
 
     def absent(self, site: str) -> str:
         """Why a site has no number for a reason other than its data (offline, not a member, no such table); otherwise empty."""
@@ -68,6 +72,23 @@ class StepCounts:
     def about(self, place: int, site: str | None = None) -> bool:
         """Whether the number of a step is about at a site, or at any site of the pooled one."""
         return any(self.steps[place].about(one) for one in (self.sites if site is None else (site,)))
+
+    def shown(self, place: int, site: str | None = None) -> str:
+        """The number of a step in words, with its mark: ``≈ 110 (69–151)``; empty where there is none."""
+        persons = self.persons(place, site)
+        return "" if persons is None else persons_shown(persons, self.about(place, site), self._ends(place, site))
+
+    def left_out_shown(self, place: int) -> str:
+        """The pooled number of persons that a step left out, in words like ``shown``."""
+        left, before = self.left_out(place), self._before(place, None)
+        if left is None or before is None:
+            return ""
+        now, then = self._ends(place, None), self._ends(before, None)
+        return persons_shown(left, self.left_out_about(place), (max(0, then[0] - now[1]), max(0, then[1] - now[0])))
+
+    def _ends(self, place: int, site: str | None) -> Ends:
+        told = [self.steps[place].ends(one) for one in self._told(place, site)]
+        return sum(low for low, _ in told), sum(high for _, high in told)
 
     def lacking(self, place: int) -> bool:
         """Whether the pooled number of a step lacks the part of one of ``sites``."""

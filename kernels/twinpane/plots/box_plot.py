@@ -10,7 +10,7 @@ from twinpane.tables.wide_long import described
 from twinpane.tables.wording import CLIPPED, SUPPRESSED, axis_label, measures
 from twinpane_broker import PooledRow
 
-from .axes import COLOURS, NAME, NOTED, figure, footnote, group_name, in_lines, plain, room_for
+from .axes import COLOURS, NAME, NOTED, figure, fitting, footnote, group_name, in_lines, plain, room_for
 from .sources import sources
 
 
@@ -19,10 +19,12 @@ def box_plot(table: Table, ax: Any) -> Any:
     cells = table.cells
     at = {("p" + str(measure.percent) if measure.percent else str(measure.kind)): i for i, measure in enumerate(table.plan.measures)}
     drawn = sources(table, pooled=False)
-    drawn_lines = [(row, source) for row in cells.rows for source in drawn]
-    names = [_line_name(row, source.title, len(drawn) > 1) for row, source in drawn_lines]
+    whole = [(row, source) for row in cells.rows for source in drawn]
+    names = [_line_name(row, source.title, len(drawn) > 1) for row, source in whole]
+    each = max(0.42, room_for(names))
+    drawn_lines, left_out = fitting(whole, each, "lines")
     if ax is None:
-        ax = figure(6.4, max(1.8, max(0.42, room_for(names)) * len(drawn_lines) + 1.3))
+        ax = figure(6.4, max(1.8, each * len(drawn_lines) + 1.3))
     hidden = noted = shown = False
     for y, (row, source) in enumerate(drawn_lines):
         value = {name: source.value(row, place) for name, place in at.items()}
@@ -38,7 +40,7 @@ def box_plot(table: Table, ax: Any) -> Any:
         shown = shown or known
         if held and not known:
             ax.text(0.5, y, SUPPRESSED, transform=ax.get_yaxis_transform(), ha="center", va="center", style="italic", color="#555555")
-    ax.set_yticks(range(len(drawn_lines)), names)
+    ax.set_yticks(range(len(drawn_lines)), names[: len(drawn_lines)])
     ax.set_ylim(len(drawn_lines) - 0.4, -0.6)
     column = measures(cells)[0]
     ax.set_xlabel(axis_label(column) if column.label else described(table))
@@ -47,7 +49,7 @@ def box_plot(table: Table, ax: Any) -> Any:
         ax.xaxis.set_ticks([])
     notes = ["; ".join(_legend(at))] if shown else []
     notes += [f"not drawn: suppressed; {why_suppressed(table)}"] if hidden else []
-    footnote(ax.figure, [*notes, *([NOTED] if noted else [])])
+    footnote(ax.figure, [left_out, *notes, *([NOTED] if noted else [])])
     return ax
 
 

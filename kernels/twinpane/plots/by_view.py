@@ -27,7 +27,7 @@ def plot(table: Table, measure: str | None, ax: Any) -> Any:
             return correlation_tiles(table, place, ax)
         case View.table if measure is None and quantiles_alone(table):
             return box_plot(table, ax)
-    return bars(table, place, ax)
+    return bars(table, [place] if measure is not None else range(len(measures(table.cells))), ax)
 
 
 def _place(table: Table, measure: str | None) -> int:

@@ -5,7 +5,7 @@ from typing import Any
 from twinpane.tables.table import Table
 from twinpane.tables.wording import axis_label, dimensions, measures
 
-from .axes import HATCH, all_suppressed, figure, in_lines, note, room_for, rows_label
+from .axes import HATCH, all_suppressed, figure, fitting, in_lines, note, room_for, rows_label
 from .sources import sources
 from .tiles import bare, ink, shade, tile, without_number
 
@@ -18,11 +18,14 @@ def correlation_tiles(table: Table, place: int, ax: Any) -> Any:
     cells = table.cells
     panels = sources(table)
     names = [in_lines(", ".join(category.text for category in row.key)) for row in cells.rows]
+    each = max(0.42, room_for(names))
+    rows, left_out = fitting(cells.rows, each)
+    names = names[: len(rows)]
     if ax is None:
-        ax = figure(max(3.2, 1.3 * len(panels) + 1.2), max(1.5, max(0.42, room_for(names)) * len(cells.rows) + 1.2))
+        ax = figure(max(3.2, 1.3 * len(panels) + 1.2), max(1.5, each * len(rows) + 1.2))
     hidden = False
     for x, source in enumerate(panels):
-        for y, row in enumerate(cells.rows):
+        for y, row in enumerate(rows):
             value = source.value(row, place)
             if value is not None:
                 colour = shade(SIGNED, (value + 1) / 2)
@@ -38,10 +41,10 @@ def correlation_tiles(table: Table, place: int, ax: Any) -> Any:
     if dimensions(cells):
         rows_label(ax, ", ".join(axis_label(column) for column in dimensions(cells)))
     ax.set_xlim(-0.5, len(panels) - 0.5)
-    ax.set_ylim(len(cells.rows) - 0.5, -0.5)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
     ax.set_title(f"correlation of {measures(cells)[place].label or measures(cells)[place].name}", fontsize=10)
     bare(ax)
-    if hidden and not any(source.value(row, place) is not None for source in panels for row in cells.rows):
+    if hidden and not any(source.value(row, place) is not None for source in panels for row in rows):
         all_suppressed(ax)
-    note(ax.figure, table, panels, place, hidden)
+    note(ax.figure, table, panels, [place], hidden, [left_out])
     return ax

@@ -7,7 +7,7 @@ from twinpane.tables.table import Table
 from twinpane.tables.wording import PARTLY, axis_label, dimensions, measures
 from twinpane_broker import CategoryKind, PooledRow
 
-from .axes import COLOURS, HATCH, ROOM, all_suppressed, group_name, legend, note, plain
+from .axes import COLOURS, HATCH, ROOM, all_suppressed, fitting, group_name, legend, note, plain, whisker
 from .sources import panel_sources, sources
 
 NAME = 18
@@ -25,6 +25,9 @@ def histogram(table: Table, place: int, ax: Any) -> Any:
     for row in cells.rows:
         if all(category.kind is not CategoryKind.total for category in row.key) and row.key[along].kind is CategoryKind.code:
             series.setdefault(group_name(row, along), []).append(row)
+    # A colour for each group: more could not be told apart.
+    names, left_out = fitting(list(series), 1, most=len(COLOURS))
+    series = {name: series[name] for name in names}
     shown = [row for rows in series.values() for row in rows if any(source.value(row, place) is not None for source in sources(table))]
     ends = [_start(row, along) for row in shown or [row for rows in series.values() for row in rows]]
     hidden = False
@@ -42,8 +45,9 @@ def histogram(table: Table, place: int, ax: Any) -> Any:
             )  # fmt: skip
             for start, value in known.items():
                 row = starts[start]
+                end = whisker(on, start + part / 2, value, source.ends(row, place), upright=True)
                 if mark := source.mark(row, place) + (PARTLY if source.text(row, place).endswith(PARTLY) else ""):
-                    on.text(start + part / 2, value, mark, ha="center", va="bottom", fontsize=8)
+                    on.text(start + part / 2, end, mark, ha="center", va="bottom", fontsize=8)
                     on.margins(y=ROOM)
             lost += [
                 start for start, row in starts.items()
@@ -62,7 +66,7 @@ def histogram(table: Table, place: int, ax: Any) -> Any:
     axes[-1].set_xlabel(axis_label(dimensions(cells)[along]) + _open_ends(shown, along))
     if len(series) > 1:
         legend(axes[0], list(series), axis_label(dimensions(cells)[0]))
-    note(axes[0].figure, table, panels, place, hidden)
+    note(axes[0].figure, table, panels, [place], hidden, [left_out])
     return ax if ax is not None else axes[0] if len(axes) == 1 else axes
 
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from twinpane.tables.table import Table
-from twinpane.tables.wording import CLIPPED, SUPPRESSED, measures, note, part, total
-from twinpane_broker import ABOUT, Pooled, PooledRow
+from twinpane.tables.wording import CLIPPED, SUPPRESSED, ends, part, total
+from twinpane_broker import ABOUT, Ends, Pooled, PooledRow
 
 POOLED = "pooled"
 
@@ -37,11 +37,15 @@ class Source:
         return own is not None and own.values[place].about
 
     def noted(self, row: PooledRow, place: int) -> bool:
-        """Whether the table says something beside the number: that it lies at a bound, is clipped, or may be off."""
+        """Whether the table says beside the number that it lies at a bound, or is clipped."""
         if self.site is None:
-            return bool(note(row.values[place], measures(self.cells)[place]))
+            return row.values[place].clipped
         own = row.sites[self.site]
-        return own is not None and bool(note(own.values[place], measures(self.cells)[place]))
+        return own is not None and (own.values[place].clipped is not None or own.values[place].end is not None)
+
+    def ends(self, row: PooledRow, place: int) -> Ends | None:
+        """Between which numbers it truly lies, where it may be off by much."""
+        return ends(self.cells, row, place, self.site)
 
     def mark(self, row: PooledRow, place: int) -> str:
         """The marks that stand at a bar: about, and noted in the table."""

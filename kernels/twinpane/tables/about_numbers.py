@@ -1,38 +1,33 @@
-"""How far small numbers that are about may be off, and whom they may hold besides: worked out from the released table alone."""
+"""Whom numbers that are about may hold besides: worked out from the released table alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from twinpane.joined import joined
-from twinpane_broker import Category, CategoryKind, PooledRow, ReleasedColumn, Value, about_off, marked, span
+from twinpane_broker import Category, CategoryKind, PooledRow
 
 from .table import Table
-from .wording import COUNTS, measures, suppressed
+from .wording import COUNTS, ends, measures, part, suppressed
 
-MUCH = 0.2
-"""A number may be off by much from this share of it on."""
 NAMED = 5
 """Numbers, and categories beside one, that are named, at most."""
 
 
 @dataclass(frozen=True)
 class AboutNumber:
-    """A site's number of persons that may be off by much."""
+    """A site's number of persons that is about, may be off by much, and stands beside suppressed ones."""
 
     name: str
     """Of its cell, and its site where there are several."""
-    value: int
-    within: tuple[int, int]
+    shown: str
     beside: tuple[str, ...]
     """The suppressed categories of its lines: it may hold some of their persons."""
 
     @property
     def words(self) -> str:
-        """``pipe: ≈ 20 is between 0 and 61, and may hold persons of what is suppressed beside it: cigar``."""
-        low, high = self.within
-        told = f"{self.name}{': ' if self.name else ''}{marked(f'{self.value:,}', True)} is between {low:,} and {high:,}"
+        """``pipe: ≈ 20 (0–61) may hold persons of what is suppressed beside it: cigar``."""
         others = [*self.beside[:NAMED], *([f"{len(self.beside) - NAMED} more"] if len(self.beside) > NAMED else [])]
-        return told + (f", and may hold persons of what is suppressed beside it: {joined(others)}" if others else "")
+        return f"{self.name}{': ' if self.name else ''}{self.shown} may hold persons of what is suppressed beside it: {joined(others)}"
 
 
 def about_words(table: Table) -> list[str]:
@@ -40,35 +35,27 @@ def about_words(table: Table) -> list[str]:
     found = list(about_numbers(table))
     more = len(found) - NAMED
     lines = [f"{one.words}." for one in found[:NAMED]]
-    return [*lines, f"{more:,} more such numbers are off by as much; .frame() says so of each."] if more > 0 else lines
+    return [*lines, f"So may {more:,} more such numbers."] if more > 0 else lines
 
 
 def about_numbers(table: Table) -> Iterator[AboutNumber]:
-    """The sites' numbers of persons that may be off by much, in the order of the table."""
+    """The sites' numbers of persons that may be off by much beside suppressed ones, in the order of the table."""
     cells = table.cells
     for row in cells.rows:
         for site in cells.released:
             for place, column in enumerate(measures(cells)):
                 own = row.sites[site]
-                value = own.values[place] if own is not None else Value()
-                if (within := _within(table, site, value, column)) is not None:
+                # Numbers of rows may be off for another reason.
+                is_about = own is not None and own.values[place].about and own.values[place].within is None
+                if (
+                    is_about
+                    and column.kind in COUNTS
+                    and ends(cells, row, place, site)
+                    and (beside := tuple(_beside(table, row, place, site)))
+                ):
                     key = ", ".join(category.text for category in row.key)
-                    name = ", ".join(part for part in (key, table.title(site) if len(cells.released) > 1 else "") if part)
-                    yield AboutNumber(name, int(value.value or 0), within, tuple(_beside(table, row, place, site)))
-
-
-def about_span(table: Table, site: str, value: Value, column: ReleasedColumn) -> str:
-    """Between which numbers a site's number of persons lies that is about, ``0–61``; empty where it is not, or may be off by little."""
-    within = _within(table, site, value, column)
-    return span(within) if within is not None else ""
-
-
-def _within(table: Table, site: str, value: Value, column: ReleasedColumn) -> tuple[int, int] | None:
-    # Numbers of rows say it themselves.
-    if not value.about or value.value is None or value.within is not None or column.kind not in COUNTS:
-        return None
-    off, number = about_off(table.releases[site].rules), int(value.value)
-    return (max(0, number - off), number + off) if off > MUCH * number else None
+                    name = ", ".join(words for words in (key, table.title(site) if len(cells.released) > 1 else "") if words)
+                    yield AboutNumber(name, part(cells, row, place, site), beside)
 
 
 def _beside(table: Table, row: PooledRow, place: int, site: str) -> Iterator[str]:

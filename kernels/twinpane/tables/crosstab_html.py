@@ -4,10 +4,10 @@ from collections.abc import Callable
 from functools import partial
 from html import escape
 
-from twinpane_broker import CategoryKind, Pooled, PooledRow, marked
+from twinpane_broker import CategoryKind, Pooled, PooledRow, around, marked, persons_shown, span
 
 from .table import Table
-from .wording import PARTLY, SUPPRESSED, basis, dimensions, heading, measures, part, total
+from .wording import PARTLY, SUPPRESSED, dimensions, heading, measures, part, total
 
 
 def crosstab_html(table: Table) -> str:
@@ -24,8 +24,8 @@ def crosstab_html(table: Table) -> str:
 
 def _own(cells: Pooled, row: PooledRow, site: str) -> str:
     shown, own = part(cells, row, 0, site), row.sites[site]
-    if measures(cells)[0].kind == "share" and own is not None and not own.values[0].suppressed and (over := basis(own.values[0])):
-        return f"{marked(over, own.about)} ({shown})"
+    if measures(cells)[0].kind == "share" and own is not None and not own.values[0].suppressed and (over := own.values[0].n) is not None:
+        return _with_share(persons_shown(over, own.about, around(over, cells.off[site])), shown)
     return shown
 
 
@@ -33,9 +33,14 @@ def _pooled(cells: Pooled, row: PooledRow) -> str:
     shown, value = total(cells, row, 0), row.values[0]
     if measures(cells)[0].kind == "share" and value.value is not None:
         over = sum(own.values[0].n or 0 for site, own in row.sites.items() if own is not None and site not in value.without)
+        within = f" ({span(row.persons.within)})" if row.persons.within is not None else ""
         plain = shown.removesuffix(PARTLY)
-        return f"{marked(f'{over:,}', row.persons.about)} ({plain}){shown[len(plain) :]}" if over else shown
+        return _with_share(marked(f"{over:,}", row.persons.about) + within, plain) + shown[len(plain) :] if over else shown
     return shown
+
+
+def _with_share(persons: str, share: str) -> str:
+    return f"{persons}, {share}" if "(" in share or "(" in persons else f"{persons} ({share})"
 
 
 def _one(cells: Pooled, shown: Callable[[PooledRow], str], name: str) -> str:

@@ -3,7 +3,7 @@
 from html import escape
 
 from twinpane.style import STYLE
-from twinpane_broker import Release, marked
+from twinpane_broker import around, persons_shown
 
 from .captions import captions, rules
 from .crosstab_html import crosstab_html
@@ -36,14 +36,18 @@ def details_html(table: Table) -> str:
         for sites, policy, applied in rules(table)
     )
     ids = "".join(
-        f"<div>{escape(table.title(site))}: release <code>{release.id}</code>, snapshot {escape(release.snapshot)}{_persons(release)}</div>"
+        f"<div>{escape(table.title(site))}: release <code>{release.id}</code>, "
+        f"snapshot {escape(release.snapshot)}{_persons(table, site)}</div>"
         for site, release in table.releases.items()
     )
     return f"<details><summary>rules and releases</summary>{applied}{ids}</details>"
 
 
-def _persons(release: Release) -> str:
-    return f", {marked(f'{release.persons:,}', release.about)} persons" if release.persons is not None else ""
+def _persons(table: Table, site: str) -> str:
+    release = table.releases[site]
+    if release.persons is None:
+        return ""
+    return f", {persons_shown(release.persons, release.about, around(release.persons, table.cells.off[site]))} persons"
 
 
 def _lines(made: Layout) -> str:

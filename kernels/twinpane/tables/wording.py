@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 from twinpane_broker import (
     AGGREGATES,
+    Ends,
     MeasureKind,
     Pooled,
     PooledRow,
-    PooledValue,
     ReleasedColumn,
     Shown,
     Value,
@@ -17,6 +17,7 @@ from twinpane_broker import (
     span,
     value_note,
     value_shown,
+    within_of,
 )
 
 SUPPRESSED = "suppressed"
@@ -38,6 +39,8 @@ ROWS = 200
 """Rows shown, at most; ``frame()`` has them all."""
 
 COUNTS = tuple(kind for kind, aggregate in AGGREGATES.items() if aggregate.shown is Shown.count)
+WITH_ENDS = (*COUNTS, MeasureKind.share, MeasureKind.sum)
+"""Kinds of numbers of which it may be said between which numbers they lie."""
 
 
 def part(cells: Pooled, row: PooledRow, place: int, site: str) -> str:
@@ -45,7 +48,7 @@ def part(cells: Pooled, row: PooledRow, place: int, site: str) -> str:
     own = row.sites[site]
     if own is None or own.lacks(place):
         return NOT_THERE
-    return SUPPRESSED if own.values[place].value is None else value_shown(own.values[place], measures(cells)[place])
+    return SUPPRESSED if own.values[place].value is None else value_shown(own.values[place], measures(cells)[place], cells.off[site])
 
 
 def total(cells: Pooled, row: PooledRow, place: int) -> str:
@@ -58,19 +61,32 @@ def total(cells: Pooled, row: PooledRow, place: int) -> str:
         return SEE_SITES
     if value.value is None:
         return SUPPRESSED if missing(cells, row, place) else NOT_THERE
-    shown = shown_number(value.value, measures(cells)[place], value.decimals)
-    off = f" ({span(value.within)})" if value.within else ""
+    column = measures(cells)[place]
+    shown = shown_number(value.value, column, value.decimals)
+    off = f" ({span(value.within, MeasureKind(column.kind))})" if value.within else ""
     marks = (WITHIN if value.how == "within the sites" else "") + (CLIPPED if value.clipped else "")
     return marked(shown + off + marks + (PARTLY if missing(cells, row, place) else ""), value.about)
 
 
-def note(value: Value | PooledValue, column: ReleasedColumn) -> str:
-    """What the table says beside a number, in words: ``or more``, ``63–187``, ``15–25 % clipped``; empty for most."""
-    if isinstance(value, Value):
-        return value_note(value, column) if value.value is not None else ""
+def note(cells: Pooled, row: PooledRow, place: int, site: str | None) -> str:
+    """What the table says beside a site's number, or the pooled one, in words: ``or more``, ``63–187``, ``15–25 % clipped``."""
+    column = measures(cells)[place]
+    if site is not None:
+        own = row.sites[site]
+        return value_note(own.values[place], column, cells.off[site]) if own is not None and own.values[place].value is not None else ""
+    value = row.values[place]
     if value.value is None:
         return ""
-    return ", ".join(part for part in (span(value.within) if value.within else "", "clipped at a site" if value.clipped else "") if part)
+    within = span(value.within, MeasureKind(column.kind)) if value.within else ""
+    return ", ".join(part for part in (within, "clipped at a site" if value.clipped else "") if part)
+
+
+def ends(cells: Pooled, row: PooledRow, place: int, site: str | None) -> Ends | None:
+    """Between which numbers a site's number, or the pooled one, truly lies, where that is said."""
+    if site is None:
+        return row.values[place].within
+    own = row.sites[site]
+    return None if own is None else within_of(own.values[place], MeasureKind(measures(cells)[place].kind), cells.off[site])
 
 
 def held(row: PooledRow, place: int, site: str) -> bool:

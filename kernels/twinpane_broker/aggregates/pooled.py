@@ -7,6 +7,8 @@ from typing import Literal
 from twinpane_broker.catalogue.catalogue import SiteId
 from twinpane_broker.rules.rounding import at_decimals
 
+from .true_span import Ends, around, is_much
+
 How = Literal["", "within the sites", "see the sites"]
 
 
@@ -23,8 +25,15 @@ class Part:
     about: bool = False
     clipped: bool = False
     """Whether the site says that many of its values were clipped."""
-    within: tuple[float, float] | None = None
+    within: Ends | None = None
     """Between which numbers it truly lies, where the site says that (``within_of``)."""
+    off: int = 0
+    """By how many persons it may be off, where it is about and the site does not say."""
+
+    @property
+    def ends(self) -> Ends:
+        """Between which numbers it lies, as far as anything is said of that."""
+        return self.within or around(self.value or 0, self.off)
 
 
 @dataclass(frozen=True)
@@ -40,8 +49,8 @@ class PooledValue:
     """Whether a site's part is about: a stand-in's number, or made from one."""
     clipped: bool = False
     """Whether many values of a site's part were clipped."""
-    within: tuple[float, float] | None = None
-    """Between which numbers it lies, where sites round numbers of rows coarsely."""
+    within: Ends | None = None
+    """Between which numbers it lies, where sites round numbers of rows coarsely, or where it is about and may be off by much."""
     decimals: int | None = None
     """Of a mean or a share: the decimals of the least exact part, to which it is known; below 0 before the point."""
 
@@ -74,12 +83,14 @@ def pooled(
     least: int | None = None,
     of: bool = False,
     as_sure: bool = False,
+    within: Callable[[list[Part], float], Ends | None] | None = None,
 ) -> PooledValue:
     """Combine the known parts, and name the missing ones.
 
     With ``least``, a part counts only if it has at least so many values (``n``). With ``of``, it counts only if it gives its denominator.
     Where a site tells its part without the one or the other, nothing is pooled: a number without that part would pass for all sites', and
     be a small site's. ``combine`` gets at least one part. ``as_sure``: the number is cut to the decimals of its least exact part.
+    ``within``: between which numbers the pooled one lies, of the used parts and the number; None where that is not said.
     """
     unweighed = [
         site for site, part in parts.items()
@@ -98,7 +109,8 @@ def pooled(
     value, how = combine(list(usable.values()))
     decimals = min(part.decimals for part in usable.values()) if as_sure else None
     shown = value if decimals is None else at_decimals(value, decimals)
-    return PooledValue(shown, without, how, *_marks([parts[site] for site in usable]), decimals)
+    used = [parts[site] for site in usable]
+    return PooledValue(shown, without, how, *_marks(used), (within or all_within)(used, shown), decimals)
 
 
 def added(parts: Parts, absent: Absent) -> PooledValue:
@@ -106,15 +118,21 @@ def added(parts: Parts, absent: Absent) -> PooledValue:
     # The parts are whole numbers here, and so is their sum.
     usable = {site: part.value for site, part in parts.items() if part.value is not None}
     without = (*(site for site in parts if site not in usable), *absent)
-    return PooledValue(sum(usable.values()) if usable else None, without, "", *_marks([parts[site] for site in usable]))
+    if not usable:
+        return PooledValue(None, without)
+    used, value = [parts[site] for site in usable], sum(usable.values())
+    return PooledValue(value, without, "", *_marks(used), all_within(used, value))
 
 
-def _marks(used: list[Part]) -> tuple[bool, bool, tuple[float, float] | None]:
-    """Whether a part is about, whether one is clipped, and between which numbers all lie together."""
-    ends = [part.within or (part.value or 0, part.value or 0) for part in used]
-    coarse = any(part.within for part in used)
-    within = (sum(low for low, _ in ends), sum(high for _, high in ends)) if coarse else None
-    return any(part.about for part in used), any(part.clipped for part in used), within
+def all_within(used: list[Part], value: float) -> Ends | None:
+    """Between which numbers all parts lie together: where a site says it of its own, or they may be off by much."""
+    ends = sum(part.ends[0] for part in used), sum(part.ends[1] for part in used)
+    return ends if any(part.within for part in used) or (any(part.off for part in used) and is_much(value, ends)) else None
+
+
+def _marks(used: list[Part]) -> tuple[bool, bool]:
+    """Whether a part is about, and whether one is clipped."""
+    return any(part.about for part in used), any(part.clipped for part in used)
 
 
 def significant(value: float, digits: int) -> float:

@@ -7,7 +7,8 @@ from pydantic import Field
 from twinpane_broker.catalogue.catalogue import ColumnRef
 
 from .aggregate import MAX_DIMENSIONS, OfCell, Shown
-from .pooled import Absent, How, Known, Parts, PooledValue, pooled
+from .pooled import Absent, How, Known, Part, Parts, PooledValue, pooled
+from .true_span import Ends, is_much, share_around
 from .value import Value, unwritten
 
 if TYPE_CHECKING:  # the researcher's side imports this too, and needs neither person sets nor rules
@@ -46,8 +47,15 @@ class Share(OfCell):
     @classmethod
     def pool(cls, parts: Parts, absent: Absent) -> PooledValue:
         """The percentage, from the sum of the sites' persons and the sum of their denominators."""
-        return pooled(parts, absent, _share, of=True, as_sure=True)
+        return pooled(parts, absent, _share, of=True, as_sure=True, within=_within)
 
 
 def _share(known: list[Known]) -> tuple[float, How]:
     return min(100 * sum(part.n for part in known) / sum(part.of for part in known), 100.0), ""
+
+
+def _within(used: list[Part], share: float) -> Ends | None:
+    # Of which of its two numbers a site's share is about is not said.
+    off = sum(part.off for part in used)
+    ends = share_around(sum(part.n or 0 for part in used), sum(part.of or 0 for part in used), off, off)
+    return ends if off and is_much(share, ends) else None

@@ -18,7 +18,7 @@ from twinpane_broker.question.category import Category, CategoryKind
 from twinpane_broker.question.plan import Plan
 from twinpane_broker.question.predicates import CodeOrder, code_order
 from twinpane_broker.release.release import Refusal, Release, ReleasedColumn, Row
-from twinpane_broker.release.shown import within_of
+from twinpane_broker.release.shown import about_off, off_of, within_of
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Pooled:
     """Sites whose releases are pooled here."""
     absent: Mapping[SiteId, str]
     """Sites whose answer is not in here, and why: a refusal's code, or what the caller said (offline, late)."""
+    off: Mapping[SiteId, int]
+    """By how many persons a number of each site may be off that is about."""
 
 
 def pool(
@@ -80,17 +82,19 @@ def pool(
     means = _means(plan, [column.kind for column in first.measures])
     rows = []
     columns = {site: release.measures for site, release in releases.items()}
+    off = {site: about_off(release.rules) for site, release in releases.items()}
     for identity in ordered:
         key = tuple(axis[part] for axis, part in zip(axes, identity, strict=True))
-        rows.append(_row(key, found[identity], columns, means, tuple(absent)))
-    persons = added({site: Part(release.persons, about=release.about) for site, release in releases.items()}, tuple(absent))
-    return Pooled(first.columns, persons, tuple(rows), tuple(releases), absent)
+        rows.append(_row(key, found[identity], columns, off, means, tuple(absent)))
+    persons = added({site: _persons(release, off[site]) for site, release in releases.items()}, tuple(absent))
+    return Pooled(first.columns, persons, tuple(rows), tuple(releases), absent, off)
 
 
 def _row(
     key: tuple[Category, ...],
     found: Mapping[SiteId, Row],
     columns: Mapping[SiteId, tuple[ReleasedColumn, ...]],
+    off: Mapping[SiteId, int],
     means: Mapping[int, int],
     absent: tuple[SiteId, ...],
 ) -> PooledRow:
@@ -99,19 +103,24 @@ def _row(
     def parts(place: int) -> dict[SiteId, Part]:
         mean = means.get(place)
         there = [site for site in sites if site not in found or not found[site].lacks(place)]
-        return {site: _part(found[site], place, mean, columns[site][place]) if site in found else Part() for site in there}
+        return {site: _part(found[site], place, mean, columns[site][place], off[site]) if site in found else Part() for site in there}
 
     values = tuple(AGGREGATES[MeasureKind(column.kind)].pool(parts(place), absent) for place, column in enumerate(measures))
-    persons = added({site: Part(found[site].persons, about=found[site].about) if site in found else Part() for site in sites}, absent)
+    persons = added({site: _persons(found[site], off[site]) if site in found else Part() for site in sites}, absent)
     return PooledRow(key, persons, values, {site: found.get(site) for site in sites})
 
 
-def _part(row: Row, place: int, mean: int | None, column: ReleasedColumn) -> Part:
-    value = row.values[place]
+def _persons(of: Row | Release, off: int) -> Part:
+    return Part(of.persons, about=of.about, off=off if of.about else 0)
+
+
+def _part(row: Row, place: int, mean: int | None, column: ReleasedColumn, off: int) -> Part:
+    value, kind = row.values[place], MeasureKind(column.kind)
     beside = row.values[mean] if mean is not None else Value()
     return Part(
         value.value, value.n, value.of, beside.value, column.decimals_of(value), value.about or beside.about,
-        clipped=value.clipped is not None or beside.clipped is not None, within=within_of(value, MeasureKind(column.kind)),
+        clipped=value.clipped is not None or beside.clipped is not None, off=off_of(value, kind, off),
+        within=within_of(value, kind, 0),
     )  # fmt: skip
 
 

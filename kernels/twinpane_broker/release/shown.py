@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from twinpane_broker.aggregates.aggregate import Shown
 from twinpane_broker.aggregates.registry import AGGREGATES, MeasureKind
+from twinpane_broker.aggregates.true_span import Ends, around, is_much, share_around
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.rules.rounding import outward, place_of
 
@@ -35,9 +36,12 @@ def shown_number(value: int | float, column: ReleasedColumn, decimals: int | Non
     return shown if -5 < exponent < 12 and float(shown.replace(",", "")) == value else f"{value:,.12g}"
 
 
-def value_shown(value: Value, column: ReleasedColumn) -> str:
-    """A number that is not suppressed, with what is said of it: ``≈ 110``, ``365 or more``, ``125 (63–187)``, ``326 (15–25 % clipped)``."""
-    said = _said(value, column)
+def value_shown(value: Value, column: ReleasedColumn, off: int) -> str:
+    """A number that is not suppressed, with what is said of it: ``≈ 110 (69–151)``, ``365 or more``, ``326 (15–25 % clipped)``.
+
+    ``off``: by how many persons a number of this site may be off that is about (``about_off``).
+    """
+    said = _said(value, column, off)
     end = f" {said.pop(0)}" if value.end is not None else ""
     return (
         marked(shown_number(value.value or 0, column, column.decimals_of(value)), value.about)
@@ -46,21 +50,27 @@ def value_shown(value: Value, column: ReleasedColumn) -> str:
     )
 
 
-def value_note(value: Value, column: ReleasedColumn) -> str:
+def value_note(value: Value, column: ReleasedColumn, off: int) -> str:
     """What is said of a number beside it, without the mark of *about*: ``or more``, ``63–187``, ``15–25 % clipped``; empty for most."""
-    return ", ".join(_said(value, column))
+    return ", ".join(_said(value, column, off))
 
 
-def _said(value: Value, column: ReleasedColumn) -> list[str]:
-    within = within_of(value, MeasureKind(column.kind))
-    parts = (str(value.end) if value.end is not None else "", span(within) if within else "", clipped_words(value))
+def persons_shown(persons: int, about: bool, ends: Ends) -> str:
+    """A number of persons, ``≈ 110 (69–151)`` where it is about and may be off by much: between which numbers it lies."""
+    return marked(f"{persons:,}", about) + (f" ({span(ends)})" if about and is_much(persons, ends) else "")
+
+
+def _said(value: Value, column: ReleasedColumn, off: int) -> list[str]:
+    kind = MeasureKind(column.kind)
+    within = within_of(value, kind, off)
+    parts = (str(value.end) if value.end is not None else "", span(within, kind) if within else "", clipped_words(value))
     return [part for part in parts if part]
 
 
-def span(ends: tuple[float, float]) -> str:
-    """``63–187``."""
+def span(ends: Ends, kind: MeasureKind = MeasureKind.count) -> str:
+    """``63–187``; of a share ``5–30 %``."""
     low, high = ends
-    return f"{low:,.12g}–{high:,.12g}"
+    return f"{low:,.12g}–{high:,.12g}{' %' if kind is MeasureKind.share else ''}"
 
 
 def clipped_words(value: Value) -> str:
@@ -71,8 +81,15 @@ def clipped_words(value: Value) -> str:
     return f"{low} % or more clipped" if high == 100 else f"{low}–{high} % clipped"
 
 
-def within_of(value: Value, kind: MeasureKind) -> tuple[float, float] | None:
-    """Between which numbers a number of rows, or a sum, truly lies where rows are rounded coarsely; None where that is little of it."""
+def within_of(value: Value, kind: MeasureKind, off: int) -> Ends | None:
+    """Between which numbers a number truly lies, where it may be off by much; None where that is little of it.
+
+    So may a number of rows, or a sum, where rows are rounded coarsely; and what is about, by so many persons ``off``.
+    """
+    if value.value is not None and (by := off_of(value, kind, off)):
+        share = kind is MeasureKind.share
+        ends = share_around(value.n or 0, value.of or 0, by, by) if share else around(value.value, by)
+        return ends if is_much(value.value, ends) else None
     if value.value is None or not _is_coarse(value, value.value if kind is MeasureKind.count else value.n):
         return None
     low, high = value.within or (0, 0)
@@ -84,6 +101,11 @@ def within_of(value: Value, kind: MeasureKind) -> tuple[float, float] | None:
     # The sum is rounded too (``Sum.from_mean``), to a place that is this or a finer one: the number of values is what it is least sure of.
     place = place_of(1.5 * max(abs(end - value.value) for end in ends))
     return outward(min(ends) - place / 2, max(ends) + place / 2, 2)
+
+
+def off_of(value: Value, kind: MeasureKind, off: int) -> int:
+    """By how many persons a number may be off that is about, if so many are the most; 0 where it is not, or says itself how far it is."""
+    return off if value.about and value.within is None and AGGREGATES[kind].shown in (Shown.count, Shown.percent) else 0
 
 
 def basis_shown(value: Value) -> str:
