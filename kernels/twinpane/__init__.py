@@ -9,8 +9,8 @@ from .egress import exports, request_export, reveal
 from .errors import Refused, TwinpaneError
 
 __all__ = [
-    "Refused", "TwinpaneError", "account", "catalogue", "cohort", "correlation", "crosstab", "describe", "event", "exports", "histogram",
-    "load_cohort", "profile", "quantiles", "request_export", "reveal", "sql", "table",
+    "Refused", "TwinpaneError", "account", "catalogue", "cohort", "correlation", "cost", "crosstab", "describe", "event", "exports",
+    "histogram", "load_cohort", "profile", "quantiles", "request_export", "reveal", "sql", "table",
 ]  # fmt: skip
 
 
@@ -164,6 +164,18 @@ def account() -> Any:
     from .ask.account import account as made
 
     return made()
+
+
+def cost(text: str) -> Any:
+    """Say what a SELECT may cost the sites' accounts, before it is asked. ``tp.table("person").group_by("smoker").cost(mean="age")`` too.
+
+    Returns, by site, of how many sets of persons an answer tells of each attribute at most: each group is one, all together are one, and
+    numbers about values cost two more of each. It asks no site: which of these sets were asked for before, when they cost nothing, a site
+    alone knows. Raises Refused where the sites' catalogues do not allow the question.
+    """
+    from .ask.cost import cost as made
+
+    return made(text)
 
 
 def catalogue() -> Any:

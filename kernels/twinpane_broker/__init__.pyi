@@ -35,6 +35,7 @@ from .catalogue.edges import is_width as is_width
 from .catalogue.edges import step_of as step_of
 from .catalogue.hints import did_you_mean as did_you_mean
 from .check.day_counts import day_count as day_count
+from .check.described_sets import most_cost as most_cost
 from .check.narrowed import choices as choices
 from .check.narrowed import narrowed as narrowed
 from .check.vocabulary import Vocabulary as Vocabulary
@@ -98,6 +99,7 @@ from .question.predicates import code_order as code_order
 from .question.predicates import conjuncts as conjuncts
 from .release.account_line import AccountLine as AccountLine
 from .release.account_line import AccountLines as AccountLines
+from .release.account_line import cost_words as cost_words
 from .release.account_line import in_few_words as in_few_words
 from .release.applied_rules import in_words as in_words
 from .release.arrange import arranged as arranged
@@ -105,6 +107,7 @@ from .release.arrange import left_out as left_out
 from .release.pooling import Pooled as Pooled
 from .release.pooling import PooledRow as PooledRow
 from .release.pooling import pool as pool
+from .release.release import AT_FIRST as AT_FIRST
 from .release.release import SIGNED_AS as SIGNED_AS
 from .release.release import Hash as Hash
 from .release.release import LeftOut as LeftOut

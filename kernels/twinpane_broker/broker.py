@@ -170,8 +170,9 @@ class Broker:
             differential_privacy.pay(self.rules.dp, decision, self._project)
             return judged
         threshold = self.rules.threshold
+        before = decision.told(dict.fromkeys(cost.charge, frozenset()))
         cost.pay(decision.charge, self.rules, self.catalogue.persons)
-        lines = account_lines(decision.told(cost.charge), self.rules.most_sets(self.catalogue.persons))
+        lines = account_lines(decision.told(cost.charge), self.rules.most_sets(self.catalogue.persons), before)
         groups = known_groups(bound, self._measured) if self.rules.tells_counts else ()
         if not all(decision.admits_group(group, GROUPS, threshold) for group in groups):
             return replace(WITHHELD, answer=WITHHELD.answer.model_copy(update={"account": lines}))

@@ -15,8 +15,8 @@ from twinpane.rehearsal import uncover
 from .run_children import RunError
 
 ANSWERED = frozenset({
-    "Refused", "TwinpaneError", "account", "catalogue", "cohort", "correlation", "crosstab", "describe", "event", "exports", "histogram",
-    "load_cohort", "profile", "quantiles", "request_export", "reveal", "sql", "table",
+    "Refused", "TwinpaneError", "account", "catalogue", "cohort", "correlation", "cost", "crosstab", "describe", "event", "exports",
+    "histogram", "load_cohort", "profile", "quantiles", "request_export", "reveal", "sql", "table",
 })  # fmt: skip
 """The public names of ``twinpane`` that the clear run needs no inside run for: brokers or the pane answer, or nothing is waited for. Any
 other one is refused."""

@@ -63,7 +63,7 @@ def ask(folder: Path, sql: str, project: str | None, now: datetime) -> Answer:
     finally:
         db.close()
     if isinstance(result, Refusal):
-        return Answer(site.config.id, code=result.code.value, reason=result.reason)
+        return Answer(site.config.id, code=result.code.value, reason=result.words)
     return Answer(site.config.id, release=result)
 
 

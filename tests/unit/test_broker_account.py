@@ -12,6 +12,7 @@ from broker_world import CATALOGUE, SECRET, World, bound_to, codes, people, some
 
 from twinpane_broker.broker import Broker
 from twinpane_broker.catalogue.catalogue import Code, Column, Given
+from twinpane_broker.check.described_sets import most_cost
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.disclosure.attributes import MOST_NAMED, Attributes
 from twinpane_broker.disclosure.costs import cost_of
@@ -22,7 +23,7 @@ from twinpane_broker.errors import RefusalCode
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.memory import ADMITTED, DamagedMemory, InProcessMemory, Memory, Overdrawn, SqliteMemory, Totals, charge_of, sets_told
 from twinpane_broker.memory.account import Account, BadCharge, from_bytes, to_bytes
-from twinpane_broker.release.account_line import MOST_LINES, AccountLine, account_lines, in_few_words
+from twinpane_broker.release.account_line import MOST_LINES, AccountLine, account_lines, cost_words, in_few_words
 from twinpane_broker.release.release import Refusal, Release
 from twinpane_broker.rules.policy import load_rules
 from twinpane_broker.sql import parse_sql
@@ -310,14 +311,18 @@ def test_an_answer_says_what_is_left(tmp_path: Path) -> None:
     """Of each attribute that it tells of, released or withheld; and again the same where it is given again."""
     world = World(tmp_path, NARROW)
     first = world.ask(SMOKERS)
-    sex, smoker = AccountLine(attribute="person.sex", told=2, most=5), AccountLine(attribute="person.smoker", told=3, most=5)
+    sex, smoker = (
+        AccountLine(attribute="person.sex", told=2, most=5, used=2),
+        AccountLine(attribute="person.smoker", told=3, most=5, used=3),
+    )
     assert isinstance(first, Release)
     assert first.account == (smoker, sex)
     assert [line.left for line in first.account] == [2, 3]
     withheld = world.ask("select count(*) n from person where smoker = true and race is null")
     assert isinstance(withheld, Refusal)
     assert withheld.code is RefusalCode.withheld
-    assert AccountLine(attribute="person.smoker", told=4, most=5) in withheld.account
+    assert AccountLine(attribute="person.smoker", told=4, most=5, used=1) in withheld.account
+    assert "this used 1 of 5 sets of persons of person.smoker, and 1 are left" in withheld.words
     assert world.ask(SMOKERS) == first
     refused = world.ask("select race, count(*) n from person where smoker = true group by race")
     assert isinstance(refused, Refusal)
@@ -335,13 +340,15 @@ def test_an_earlier_answer_without_an_account_has_its_bytes() -> None:
 
 def test_little_is_less_than_a_quarter() -> None:
     """Few words name the attribute with least left, and how many more there are."""
-    lines = account_lines({"a": 75, "b": 76, "c": 100, "d": 120, "e": 99}, 100)
+    lines = account_lines({"a": 75, "b": 76, "c": 100, "d": 120, "e": 99}, 100, dict.fromkeys("abcde", 0))
     assert [line.attribute for line in lines] == ["d", "c", "e", "b", "a"]
     assert [line.low for line in lines] == [True, True, True, True, False]
     assert in_few_words(lines) == "d (0 of 100), and 3 more"
     assert in_few_words(lines[3:]) == "b (24 of 100)"
     assert in_few_words(lines[4:]) == ""
-    assert len(account_lines({f"a{i}" * 100: i for i in range(MOST_LINES + 1)}, 5)) == MOST_LINES
+    many = {f"a{i}" * 100: i for i in range(MOST_LINES + 1)}
+    assert len(account_lines(many, 5, many)) == MOST_LINES
+    assert cost_words(account_lines(many, 5, many)) == "", "asked before, it used nothing"
 
 
 def test_a_release_says_how_much_an_attribute_is_told(tmp_path: Path) -> None:
@@ -389,3 +396,17 @@ def test_no_set_gets_numbers_that_was_not_paid_for() -> None:
         assert place(some(20), name, "", Totals()) == ADMITTED
     with pytest.raises(ValueError, match="not in the account"):
         place(some(20), b"a third", "", Totals())
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        SMOKERS,
+        "select smoker, count(distinct person_id) n, avg(age) a, sum(age) s from person group by smoker",
+        "select smoker, race, count(*) n from person group by cube (smoker, race)",
+        "select race, avg(age) a, avg(weight) w from person where smoker = true group by race",
+    ],
+)
+def test_no_question_costs_more_than_was_said_before(question: str) -> None:
+    """What is said from the catalogue alone, before anything is asked, covers what the site charges for each attribute."""
+    assert 0 < max(told(question).values()) <= most_cost(parse_sql(question, CATALOGUE), CATALOGUE)

@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+import tp_sites
 
 import twinpane as tp
 from twinpane import _host
@@ -421,3 +422,37 @@ def test_an_error_of_ours_shows_its_sentence_and_the_cells_line(answer):
         assert result.error_in_exec._render_traceback_()[0].endswith("line 3")
     finally:
         InteractiveShell.clear_instance()
+
+
+def test_a_withheld_answer_says_what_it_used_of_the_account(answer):
+    """It costs as much as numbers do, and nothing said so: a morning of withheld tables emptied a condition's account."""
+    lines = [
+        {"attribute": "person.smoker", "told": 83, "most": 120, "used": 4},
+        {"attribute": "person.race", "told": 3, "most": 120, "used": 3},
+    ]
+    said = "this used 4 of 120 sets of persons of person.smoker, and 37 are left; so of 1 more attributes, see tp.account()."
+    answer({"site-a": refusal("site-a") | {"account": lines}})
+    with pytest.raises(tp.Refused, match="site-a") as refused:
+        ask(PLAN)
+    assert f"When it was given first, at site-a: {said}" in str(refused.value)
+    answer({"site-a": refusal("site-a") | {"account": lines}, "site-b": release("site-b", [520, 480, None]) | {"account": lines}})
+    shown = repr(ask(PLAN))
+    assert f"When it was given first, {said[:-1]})" in shown
+    assert f"site-b: When it was given first, {said}" in shown
+    assert said in ask(PLAN)._repr_mimebundle_()["text/html"].partition("<summary>rules and releases")[2]
+
+
+def test_what_a_question_may_cost_is_said_before_it_is_asked(monkeypatch):
+    """By site, of SQL and of a question of the builder, without a word to a site."""
+    asked = []
+    monkeypatch.setattr(_host, "call", lambda kind, **args: asked.append(kind) or tp_sites.answer(kind, **args))
+    plain = tp.cost("select sex, count(*) from person group by sex")
+    assert dict(plain) == {"Metro General Hospital": 4, "Valley Clinic": 4, "Coast Medical Center": 4}
+    assert "Valley Clinic: at most 4 sets of persons" in repr(plain)
+    assert tp.table("person").group_by("sex").cost() == plain
+    assert set(tp.table("person").group_by("sex").totals().cost("persons", mean="age", sum="age").values()) == {12}
+    below = tp.cohort("c", entry=tp.event("lab", concept=[3016723], descendants=True))
+    assert tp.table("person", cohort=below).group_by("sex").cost() == plain, "which codes are below others is the site's to say"
+    with pytest.raises(tp.Refused, match="no table nothing"):
+        tp.cost("select count(*) from nothing")
+    assert set(asked) == {"catalogue"}

@@ -12,14 +12,18 @@ from .result import Result
 
 def sql(text: str) -> Result:
     """See ``twinpane.sql``."""
+    return ask(read(text))
+
+
+def read(text: str) -> Plan:
+    """The plan that a SELECT says; raises Refused where none can."""
     from twinpane_broker import parse_sql
 
     known = all_catalogues()
     try:
-        plan = parse_sql(text, known)
+        return parse_sql(text, known)
     except RefusedByBroker as refusal:
         raise Refused(refusal.reason, str(refusal.code)) from None
-    return ask(plan)
 
 
 def ask(plan: Plan) -> Result:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twinpane.errors import Refused
-from twinpane_broker import AGGREGATES, Correlation, Measure, OfCell, OfColumn, Quantile, Share, measure_of
+from twinpane_broker import AGGREGATES, Aggregate, Correlation, Measure, OfCell, OfColumn, Quantile, Share, measure_of
 
 from .plan_part import made
 
@@ -23,9 +23,9 @@ Named = Callable[[str], str]
 """Gives a column its table: ``age`` -> ``person.age``."""
 
 
-def measures(named: Named, plain: Iterable[str], given: Mapping[str, Any]) -> tuple[Measure, ...]:
-    """The measures that ``Question.measures`` was given, in their order; raises Refused for an unknown one."""
-    found: list[Measure] = [of_rows(kind) for kind in plain]
+def measures(named: Named, plain: Iterable[str | Measure], given: Mapping[str, Any]) -> tuple[Measure, ...]:
+    """The measures that ``Question.measures`` was given, in their order, some of them made already; raises Refused for an unknown one."""
+    found: list[Measure] = [one if isinstance(one, Aggregate) else of_rows(one) for one in plain]
     for kind, value in given.items():
         if kind == "share":
             found.append(share(named, value))

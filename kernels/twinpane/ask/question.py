@@ -9,7 +9,6 @@ from twinpane.catalogues.completion import ColumnName, Columns, columns
 from twinpane.errors import Refused
 from twinpane.tables.table import View
 from twinpane_broker import (
-    Aggregate,
     Arm,
     Bin,
     Case,
@@ -33,6 +32,7 @@ from twinpane_broker import (
 
 from . import named_measures
 from .ask_sites import ask
+from .cost import Cost, cost_of
 from .plan_part import made
 from .profile import Profile
 from .python_predicates import all_of, any_of, condition, negated
@@ -335,6 +335,10 @@ class Question:
         days = [f"{name}.day" for name in self._firsts]
         return own + [f"{table}.{name}" for table in joined for name in columns(table)] + days
 
+    def cost(self, *plain: str, **of_columns: Any) -> Cost:
+        """What the sites' accounts may be charged for ``measures`` with these arguments (persons by default); see ``tp.cost``."""
+        return cost_of(self._plan(named_measures.measures(self._column, plain or (() if of_columns else ("persons",)), of_columns)))
+
     @property
     def sql(self) -> str:
         """The SQL for the rows of this question so far; ``tp.sql`` reads it back. Raises Refused where SQL cannot express it."""
@@ -379,9 +383,7 @@ class Question:
         return made(Plan, **parts, where=where, measures=measures, firsts=firsts)
 
     def _ask(self, *plain: str | Measure, **of_columns: Any) -> Result:
-        ready = tuple(part for part in plain if isinstance(part, Aggregate))
-        named = tuple(part for part in plain if not isinstance(part, Aggregate))
-        return ask(self._plan((*ready, *named_measures.measures(self._column, named, of_columns))))
+        return ask(self._plan(named_measures.measures(self._column, plain, of_columns)))
 
     def __repr__(self) -> str:
         """A hint to call a measure: a question by itself asks nothing."""

@@ -3,7 +3,18 @@
 from collections.abc import Callable, Iterable
 
 from twinpane.joined import joined
-from twinpane_broker import ReleasedColumn, about_means, bounds_means, grids_mean, in_few_words, in_words, left_out_means, suppressed_means
+from twinpane_broker import (
+    AT_FIRST,
+    ReleasedColumn,
+    about_means,
+    bounds_means,
+    cost_words,
+    grids_mean,
+    in_few_words,
+    in_words,
+    left_out_means,
+    suppressed_means,
+)
 
 from .about_numbers import about_words
 from .table import Table
@@ -19,6 +30,12 @@ def rules(table: Table) -> list[tuple[str, str, list[str]]]:
         (joined(sites), policy, [rule[:1].lower() + rule[1:].rstrip(".") for rule in applied])
         for (policy, *applied), sites in by_rules.items()
     ]
+
+
+def costs(table: Table) -> list[tuple[str, str]]:
+    """What the answer used of the sites' accounts, of each site where it used anything."""
+    told = {site: cost_words(release.account) for site, release in table.releases.items()}
+    return [(site, f"{AT_FIRST}, {used}") for site, used in told.items() if used]
 
 
 def why_suppressed(table: Table) -> str:
@@ -81,13 +98,15 @@ def captions(table: Table, short: bool = False) -> list[str]:
             lines.append("Quantiles are per site: they cannot be pooled; a histogram can.")
         if any(total(cells, row, i) == SEE_SITES for row in cells.rows for i in places if kinds[i] != "quantile"):
             lines.append(f"{SEE_SITES}: a site does not say over how many values its number is, so it cannot be pooled.")
+    if not short:
+        lines += [f"{table.title(site)}: {used}." for site, used in costs(table)]
     lines += [
         f"Ask with fewer groups: {table.title(site)} has few sets of persons left for {low}; tp.account() shows all."
         for site, release in table.releases.items()
         if (low := in_few_words(release.account))
     ]
     absent = [f"{table.title(site)} ({why})" for site, why in table.missing.items()]
-    absent += [f"{table.title(site)} ({refusal.reason.rstrip('.')})" for site, refusal in table.refusals.items()]
+    absent += [f"{table.title(site)} ({refusal.words.rstrip('.')})" for site, refusal in table.refusals.items()]
     if absent:
         lines.append(f"Not in this table: {'; '.join(absent)}.")
     if table.left_out is not None:

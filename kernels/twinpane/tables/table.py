@@ -7,7 +7,7 @@ from typing import Any, Self
 from pydantic import TypeAdapter
 
 from twinpane.errors import Refused, TwinpaneError
-from twinpane_broker import LeftOut, Plan, Pooled, Refusal, Release, arranged, left_out, pool
+from twinpane_broker import AT_FIRST, LeftOut, Plan, Pooled, Refusal, Release, arranged, cost_words, left_out, pool
 
 _ANSWER: TypeAdapter[Release | Refusal] = TypeAdapter(Release | Refusal)
 
@@ -108,6 +108,7 @@ def _nothing(refusals: dict[str, Refusal], missing: dict[str, str], titles: dict
     codes = {str(refusal.code) for refusal in refusals.values()}
     if len(reasons) == 1:
         told = f"{reasons.pop()} (all sites that answered: {', '.join(refusals)})"
+        told += "".join(f" {AT_FIRST}, at {site}: {used}." for site, refusal in refusals.items() if (used := cost_words(refusal.account)))
     else:
-        told = "no site released an answer. " + " ".join(f"{site}: {refusal.reason}" for site, refusal in refusals.items())
+        told = "no site released an answer. " + " ".join(f"{site}: {refusal.words}" for site, refusal in refusals.items())
     return Refused(told + (f" No answer from {absent}." if absent else ""), codes.pop() if len(codes) == 1 else "refused")

@@ -5,7 +5,7 @@ from html import escape
 from twinpane.style import STYLE
 from twinpane_broker import around, persons_shown
 
-from .captions import captions, rules
+from .captions import captions, costs, rules
 from .crosstab_html import crosstab_html
 from .table import Table, View
 from .wide_long import Layout, layout
@@ -40,7 +40,8 @@ def details_html(table: Table) -> str:
         f"snapshot {escape(release.snapshot)}{_persons(table, site)}</div>"
         for site, release in table.releases.items()
     )
-    return f"<details><summary>rules and releases</summary>{applied}{ids}</details>"
+    used = "".join(f"<div>{escape(table.title(site))}: {escape(words)}.</div>" for site, words in costs(table))
+    return f"<details><summary>rules and releases</summary>{applied}{ids}{used}</details>"
 
 
 def _persons(table: Table, site: str) -> str:

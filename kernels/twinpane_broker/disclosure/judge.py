@@ -15,9 +15,10 @@ from pydantic import Field
 from twinpane_broker.aggregates.value import About, Count, Value
 from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.cells.person_sets import PersonSet, fingerprint, near
+from twinpane_broker.check.described_sets import totals, within_axes
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
-from twinpane_broker.evidence.table import Index, Line, Table, subsets, table_of
+from twinpane_broker.evidence.table import Index, Line, Table, table_of
 from twinpane_broker.memory import REFUSED, StandIn, Standing, Totals
 from twinpane_broker.model import Closed
 from twinpane_broker.question.category import Category, CategoryKind
@@ -242,7 +243,7 @@ class _Asked:
         )
         columns: list[dict[Index, Value]] = []
         for measure in self.bound.plan.measures:
-            whole = tables.get(_within(self.bound, measure.within, table.kept))
+            whole = tables.get(within_axes(self.bound, measure.within, table.kept))
             columns.append(numbers.of(measure, partial(_projected, table=table, whole=whole)))
         part.released += numbers.released
         part.values |= numbers.values
@@ -281,19 +282,6 @@ class _Asked:
     def _key(self, cell: Index, kept: tuple[int, ...]) -> tuple[Category, ...]:
         at = dict(zip(kept, cell, strict=True))
         return tuple(axis.categories[at[place]] if place in at else TOTAL for place, axis in enumerate(self.bound.axes))
-
-
-def totals(bound: ResolvedPlan, kept: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The tables of totals that are asked for, or that shares need as denominators."""
-    if bound.plan.margins:
-        return list(subsets(kept))
-    shares = [measure for measure in bound.plan.measures if measure.takes_within]
-    return list(dict.fromkeys(within for m in shares if (within := _within(bound, m.within, kept)) != kept))
-
-
-def _within(bound: ResolvedPlan, columns: tuple[str, ...], kept: tuple[int, ...]) -> tuple[int, ...]:
-    """The axes of a share's denominator, in a table of these axes."""
-    return tuple(place for place in kept if bound.axes[place].column in columns)
 
 
 def _projected(cell: Index, table: Table, whole: _Part | None) -> Told | None:

@@ -4,10 +4,10 @@ A line is all cells that share every category but one. A separate question can a
 of totals: the same evidence, with one or more axes added up.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import combinations, product
+from itertools import product
 
 from twinpane_broker.cells.cell_evidence import EMPTY, CellEvidence
 from twinpane_broker.cells.person_sets import NOBODY, PersonSet
@@ -122,9 +122,3 @@ def table_of(bound: ResolvedPlan, evidence: Evidence) -> Table:
     sizes = tuple(len(axis.categories) for axis in bound.axes)
     cells = {index: cell for index, cell in evidence.cells.items() if cell.who or cell.rows}
     return Table(tuple(range(len(sizes))), sizes, bound.cells, cells, evidence.who)
-
-
-def subsets(kept: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-    """Every choice of fewer of these axes, from one fewer to none."""
-    for count in range(len(kept) - 1, -1, -1):
-        yield from combinations(kept, count)

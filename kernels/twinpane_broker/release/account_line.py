@@ -4,6 +4,7 @@ It follows from the questions alone, of all projects, and is remembered with the
 """
 
 from collections.abc import Iterable, Mapping
+from operator import not_
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
@@ -28,6 +29,8 @@ class AccountLine(Closed):
     """Sets of persons that it was told of."""
     most: Count
     """Sets that it may be told of."""
+    used: Count = Field(default=0, exclude_if=not_)
+    """Sets of these that the answer added, when it was given first."""
 
     @property
     def left(self) -> int:
@@ -49,10 +52,22 @@ AccountLines = Annotated[tuple[AccountLine, ...], Field(max_length=MOST_LINES, e
 """Left out where there are none, so that an answer of an earlier Twinpane has the bytes that it had."""
 
 
-def account_lines(told: Mapping[str, int], most: int) -> tuple[AccountLine, ...]:
-    """The lines of some attributes, those with least left first."""
+def account_lines(told: Mapping[str, int], most: int, before: Mapping[str, int]) -> tuple[AccountLine, ...]:
+    """The lines of some attributes, those with least left first; ``before`` the answer they were told of so many sets."""
     ordered = sorted(told, key=lambda attribute: (-told[attribute], attribute))[:MOST_LINES]
-    return tuple(AccountLine(attribute=attribute[:NAME], told=told[attribute], most=most) for attribute in ordered)
+    return tuple(AccountLine(attribute=one[:NAME], told=told[one], most=most, used=told[one] - before[one]) for one in ordered)
+
+
+def cost_words(lines: Iterable[AccountLine]) -> str:
+    """What an answer used of the account, as a clause; empty where it used nothing.
+
+    ``this used 4 of 120 sets of persons of person.smoker, and 37 are left``
+    """
+    used = [line for line in lines if line.used]
+    if not used:
+        return ""
+    least, more = used[0], f"; so of {len(used) - 1:,} more attributes, see tp.account()" if len(used) > 1 else ""
+    return f"this used {least.used:,} of {least.most:,} sets of persons of {least.attribute}, and {least.left:,} are left{more}"
 
 
 def in_few_words(lines: Iterable[AccountLine]) -> str:

@@ -17,7 +17,7 @@ from twinpane_broker.question.category import Category
 from twinpane_broker.question.plan import MAX_ROWS
 from twinpane_broker.rules.rounding import decimals_of_size, decimals_written
 
-from .account_line import AccountLines
+from .account_line import AccountLines, cost_words
 from .applied_rules import AnyRule
 
 if TYPE_CHECKING:
@@ -149,6 +149,8 @@ FIXED_REASONS = {
     RefusalCode.unavailable: "The site cannot answer this now. Ask again later, or ask a smaller question.",
 }
 """What a refusal says where a reason of its own could depend on rows."""
+AT_FIRST = "When it was given first"
+"""An answer that is given again says what it said, and uses nothing more."""
 
 
 class Refusal(Closed):
@@ -162,6 +164,12 @@ class Refusal(Closed):
     account: AccountLines = ()
     """Of a withheld answer, the attributes that it was asked about; of one for which there is no room, the one that has least. It follows
     from the questions alone."""
+
+    @property
+    def words(self) -> str:
+        """The reason, and what the answer used of the account: it costs as much as numbers would."""
+        cost = cost_words(self.account)
+        return f"{self.reason} {AT_FIRST}, {cost}." if cost else self.reason
 
     @model_validator(mode="before")
     @classmethod
