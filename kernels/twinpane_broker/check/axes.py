@@ -85,7 +85,7 @@ def axis_of_cases(group: Group, arms: tuple[Leaf, ...]) -> Axis:
 
 
 def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column | None = None, today: date | None = None) -> Axis:
-    """The categories of one dimension, without those that the predicate excludes from the table.
+    """The categories of one dimension, without those that a comparison of the predicate excludes from the table; see ``ruled_out``.
 
     ``whole`` is the measure before ``column`` narrowed its grid. Its values beyond the grid fall into the first or the last bin.
     Bins of dates end with ``today``, if that is given.
@@ -103,8 +103,6 @@ def axis_of(group: Group, column: Column, where: Predicate | None, whole: Column
     if any(part == Missing(column=group.column) for part in parts):
         missing = (Category(kind=CategoryKind.missing),)
         axis = Axis(column=group.column, bin=group.bin, categories=missing, values=())
-    if not axis.categories:
-        raise Refused(f"No category of {group.column} is left by the WHERE.", RefusalCode.catalogue)
     return axis
 
 

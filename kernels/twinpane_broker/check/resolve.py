@@ -25,6 +25,7 @@ from .first_day_tables import with_first_days
 from .grids import OwnGrid
 from .listed import listed_column, listed_table, not_allowed
 from .narrowed import Grids, narrowed, on_stored
+from .ruled_out import met_by_all, possible
 from .terms import settled
 from .vocabulary import Vocabulary, is_code_set
 
@@ -185,7 +186,8 @@ def check(plan: Plan, catalogue: Catalogue, vocabulary: Vocabulary | None = None
         question = question.model_copy(update={"where": settle(plan.where, tables)})
     if plan.cohort is not None:
         question = question.model_copy(update={"cohort": settled_cohort(plan.cohort, catalogue, settle)})
-    axes = tuple(_axis(group, tables, question.where, vocabulary, today) for group in question.group_by)
+    met = met_by_all(question, catalogue)
+    axes = tuple(possible(_axis(group, tables, question.where, vocabulary, today), met) for group in question.group_by)
     cells = tuple(cells_of(axes, plan.margins))
     identity = plan.question.hash if _has_code_sets(plan) else question.hash
     bound = ResolvedPlan(plan=question, catalogue=catalogue, axes=axes, cells=cells, identity=identity, firsts=firsts)

@@ -163,7 +163,7 @@ def _published_case(place: int, axis: Axis, column: Column) -> float:
             return 0.0
         for key in [code_order(code) for code in leaf.codes] if isinstance(leaf, In) else [None]:
             owners.setdefault(key, category)
-    held = [0.0] * len(axis.categories)
+    held = [0.0] * (axis.outside + 1)
     for key, category in owners.items():
         held[category] += column.missing if key is None else shares.get(key, 0.0)
     return held[place] if place != axis.rest else max(0.0, 1 - sum(held) + held[place])
