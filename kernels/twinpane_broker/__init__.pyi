@@ -85,6 +85,7 @@ from .question.plan import Plan as Plan
 from .question.plan import Unit as Unit
 from .question.plan import names_used as names_used
 from .question.plan import split as split
+from .question.predicates import MAX_TERMS as MAX_TERMS
 from .question.predicates import AllOf as AllOf
 from .question.predicates import AnyOf as AnyOf
 from .question.predicates import CodeValue as CodeValue

@@ -19,7 +19,7 @@ from twinpane_site import keys, same_machine
 from twinpane_site.agent import Agent
 from twinpane_site.answering.broker_client import BrokerClient
 from twinpane_site.attempt_log import AttemptLog
-from twinpane_site.config import KEYS, Project, Site, load_site
+from twinpane_site.config import KEYS, Project, Site, SiteConfig, load_site
 from twinpane_site.db import Database
 from twinpane_site.decision_sender import DecisionSender
 from twinpane_site.ended_projects import EndedProjects, Places
@@ -56,16 +56,22 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-LOCAL = Project(id="local", members=("local",))
-"""Whoever can start a site's agent on this machine may run notebooks at it, as this one user of this one project."""
+LOCAL = "local"
+"""Whoever can start a site's agent on this machine may run notebooks at it, as the one user of the one project of this name."""
+
+
+def local_project(config: SiteConfig) -> Project:
+    """The project of a run on this machine, with its user. One of site.toml that has the name already keeps its tables and members."""
+    own = config.project(LOCAL) or Project(id=LOCAL, members=())
+    return own.model_copy(update={"members": tuple(dict.fromkeys((*own.members, LOCAL)))})
 
 
 async def serve(folder: Path, url: str, token: str = "", local: bool = False) -> None:
     """Run the agent of a site folder against the switchboard at ``url`` until SIGINT or SIGTERM.
 
-    ``local`` is for a run on this machine (``twinpane run --sites``): the project ``local`` is accepted beside those of site.toml, no
-    inside kernel starts before the parent gives the word (see `start_signal`), and no review pages are started. Export requests wait for
-    the next ordinary start.
+    ``local`` is for a run on this machine (``twinpane run --sites``): the project and user ``local`` are accepted beside those of
+    site.toml, no inside kernel starts before the parent gives the word (see `start_signal`), and no review pages are started. Export
+    requests wait for the next ordinary start.
     Raises SiteError if the site does not start: no sandbox, no policy, no threshold, a ledger that does not hold together.
     """
     check_address(url)
@@ -74,7 +80,7 @@ async def serve(folder: Path, url: str, token: str = "", local: bool = False) ->
     if not local and await asyncio.to_thread(same_machine.on_this_machine, url):
         log.warning("%s", same_machine.WARNING)
     site, key = load_site(folder), keys.load(folder / KEYS)
-    beside = (LOCAL,) if local and site.config.project(LOCAL.id) is None else ()
+    beside = (local_project(site.config),) if local else ()
     # It is forked before this process holds anything secret in memory.
     with contextlib.closing(ForkServer(READER_MODULE, MOVING_MODULE)) as fork_server, contextlib.closing(Database.open(folder)) as db:
         ledger = Ledger(db, key)

@@ -44,7 +44,7 @@ def release_text(release: Release) -> str:
     ]
     lines = list(_table(head, rows, dimensions))
     if any(SUPPRESSED in row[dimensions:] for row in rows):
-        lines += ["", *textwrap.wrap(f"{SUPPRESSED}: {suppressed_means(release.rules)}", WIDTH)]
+        lines += ["", *textwrap.wrap(f"{SUPPRESSED}: {suppressed_means(release.rules, release.measures)}", WIDTH)]
     if release.about or any(value.about for row in release.rows for value in row.values):
         lines += ["", *textwrap.wrap(about_means(release.rules), WIDTH)]
     for clause in (bounds_means(release.measures), grids_mean(release.measures)):

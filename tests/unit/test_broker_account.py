@@ -410,3 +410,9 @@ def test_no_set_gets_numbers_that_was_not_paid_for() -> None:
 def test_no_question_costs_more_than_was_said_before(question: str) -> None:
     """What is said from the catalogue alone, before anything is asked, covers what the site charges for each attribute."""
     assert 0 < max(told(question).values()) <= most_cost(parse_sql(question, CATALOGUE), CATALOGUE)
+
+
+def test_a_set_that_a_question_describes_twice_costs_twice() -> None:
+    """Smokers by smoking are one set; of another that stands in, with totals, two are told, and the broker gave no answer at all."""
+    assert told("select smoker, count(*) n from person where smoker = true group by smoker") == {"person.smoker": 2}
+    assert told("select smoker, sex, count(*) n from person where smoker = true group by cube (smoker, sex)")["person.smoker"] == 6

@@ -207,3 +207,15 @@ def test_a_site_of_the_switchboard_is_written_with_its_key():
     """The one line that tells the switchboard whom to expect."""
     assert SITE.fullmatch(f"site-a={'ab' * 32}=A title = with signs")["title"] == "A title = with signs"
     assert SITE.fullmatch(f"site-a={'ab' * 31}=x") is None
+
+
+def test_a_project_of_the_hub_named_local_stops_no_run_here():
+    """The run's user was none of its members, so every site refused; the project keeps its tables, and its members."""
+    from twinpane_cli.site_agent import local_project
+    from twinpane_site.config import Project, SiteConfig
+
+    first, named = Project(id="first", members=("rosa",)), Project(id="local", members=("sten",), tables=("person",))
+    assert local_project(SiteConfig(id="north", source="/data", projects=(named, first))) == Project(
+        id="local", members=("sten", "local"), tables=("person",)
+    )
+    assert local_project(SiteConfig(id="north", source="/data")) == Project(id="local", members=("local",))

@@ -127,3 +127,29 @@ def test_a_profile_of_every_role_can_be_shown():
     for column in ("age", "sex", "note"):
         assert f"person.{column}" in tp.profile("person", column)._repr_html_()
     assert "<svg" in tp.profile("visit", "day")._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("ask", "words"),
+    [
+        (lambda t: t.where_any(age=(41.5, None), smoker=True), "In the builder, intervals are .where(age=(40, 64))"),
+        (lambda t: t.group_by("age"), "In the builder, bins are .group_by(age=10)"),
+        (lambda t: t.where_any(*({"sex": "F", "age": (20 + 5 * i, None)} for i in range(9))), "a question takes 8 conditions at most"),
+        (lambda t: t.where_any("sex"), "conditions are named by their columns"),
+    ],
+)
+def test_a_builders_question_is_refused_in_the_builders_words(ask, words):
+    """Sites speak SQL, whoever asks; or a message named the parts of a plan, or none was there."""
+    with pytest.raises(tp.Refused) as refused:
+        ask(tp.table("person")).persons()
+    assert words in str(refused.value)
+
+
+def test_a_suppressed_mean_of_a_large_group_is_not_said_to_be_of_few():
+    """Told before in other words, it was withheld of 500 persons, with the advice to ask for larger groups alone."""
+    told = tp.table("person").group_by("sex").mean("weight")
+    assert told.pooled["mean_weight"].notna().all()
+    again = tp.table("person").where(weight=slice(50, None)).group_by("sex").mean("weight")
+    assert again.pooled["mean_weight"].isna().any()
+    assert "however large the group is: one of its kind was told before of this group or a near one" in repr(again)
+    assert "or take an earlier answer" in repr(again)

@@ -22,7 +22,7 @@ def plan(monkeypatch):
     def ask(made):
         raise Asked(made)
 
-    monkeypatch.setattr(question, "ask", ask)
+    monkeypatch.setattr(question, "asked", ask)
 
     def of(step):
         with pytest.raises(Asked) as caught:

@@ -83,7 +83,8 @@ def test_the_caption_says_rules_and_missing_sites_and_why(answer):
     answer(TWO | {"site-c": refusal("site-c")}, {"site-d": "offline", "site-e": "late"})
     shown = repr(ask(PLAN))
     assert "Released by site-a and site-b under 10-5 ab12: cells of fewer than 10 persons are suppressed" in shown
-    assert "site-d (offline); site-e (did not answer in time); site-c (Withheld by the site's disclosure rules" in shown
+    assert "site-d (offline); site-e (did not answer in time: it is busy, or its steward froze it" in shown
+    assert "; site-c (Withheld by the site's disclosure rules" in shown
 
 
 def test_sites_go_by_their_titles_in_the_projects_order(answer):

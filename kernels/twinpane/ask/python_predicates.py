@@ -1,25 +1,38 @@
 """Turn conditions, as people write them in Python, into predicates."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Any
 
 from twinpane.errors import Refused
-from twinpane_broker import AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window
+from twinpane_broker import MAX_TERMS, AllOf, AnyOf, In, Missing, Not, Predicate, Range, Window
 
 from .plan_part import made
+
+
+def mapping(conditions: Any) -> Mapping[str, Any]:
+    """Conditions by their columns; raises Refused for anything else."""
+    if conditions is not None and not isinstance(conditions, Mapping):
+        raise Refused(f"conditions are named by their columns, as in sex=“F” or {{“person.sex”: “F”}}, not {conditions!r:.40}", "grammar")
+    return conditions or {}
 
 
 def all_of(terms: tuple[Predicate, ...]) -> Predicate | None:
     """All terms hold; None where there is none."""
     if len(terms) < 2:
         return terms[0] if terms else None
-    return made(AllOf, terms=terms)
+    return _together(AllOf, terms)
 
 
 def any_of(terms: tuple[Predicate, ...]) -> Predicate:
     """At least one term holds."""
-    return terms[0] if len(terms) == 1 else made(AnyOf, terms=terms)
+    return terms[0] if len(terms) == 1 else _together(AnyOf, terms)
+
+
+def _together(kind: Callable[..., Predicate], terms: tuple[Predicate, ...]) -> Predicate:
+    if len(terms) > MAX_TERMS:
+        raise Refused(f"a question takes {MAX_TERMS} conditions at most; several codes of one column are one: sex=[“F”, “M”]", "grammar")
+    return made(kind, terms=terms)
 
 
 def negated(terms: tuple[Predicate, ...]) -> Predicate:

@@ -31,11 +31,11 @@ from twinpane_broker import (
 )
 
 from . import named_measures
-from .ask_sites import ask
+from .builder_words import asked
 from .cost import Cost, cost_of
 from .plan_part import made
 from .profile import Profile
-from .python_predicates import all_of, any_of, condition, negated
+from .python_predicates import all_of, any_of, condition, mapping, negated
 from .result import Result
 from .sql_text import person_key, sql_of
 
@@ -361,7 +361,7 @@ class Question:
         return f"{first.name}.{first.number if first.kinds is not None and column == 'number' else column}"
 
     def _conditions(self, conditions: Mapping[str, Any] | None, more: Mapping[str, Any]) -> tuple[Predicate, ...]:
-        given = {**(conditions or {}), **more}
+        given = {**mapping(conditions), **more}
         return tuple(condition(self._column(name), value) for name, value in given.items())
 
     @property
@@ -383,7 +383,7 @@ class Question:
         return made(Plan, **parts, where=where, measures=measures, firsts=firsts)
 
     def _ask(self, *plain: str | Measure, **of_columns: Any) -> Result:
-        return ask(self._plan(named_measures.measures(self._column, plain, of_columns)))
+        return asked(self._plan(named_measures.measures(self._column, plain, of_columns)))
 
     def __repr__(self) -> str:
         """A hint to call a measure: a question by itself asks nothing."""

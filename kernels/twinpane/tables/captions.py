@@ -40,7 +40,10 @@ def costs(table: Table) -> list[tuple[str, str]]:
 
 def why_suppressed(table: Table) -> str:
     """What to do about suppressed numbers, and why they are, by the sites' rules."""
-    return suppressed_means(rule for release in table.releases.values() for rule in release.rules)
+    cells = table.cells
+    lost = {place for place in range(len(measures(cells))) if any(suppressed(row, place, site) for row in cells.rows for site in row.sites)}
+    columns = [measures(cells)[place] for place in lost]
+    return suppressed_means((rule for release in table.releases.values() for rule in release.rules), columns)
 
 
 def why_about(table: Table) -> str:

@@ -13,7 +13,8 @@ _ANSWER: TypeAdapter[Release | Refusal] = TypeAdapter(Release | Refusal)
 
 ABSENT = {
     "offline": "offline",
-    "late": "did not answer in time",
+    "late": "did not answer in time: it is busy, or its steward froze it, and nothing leaves until two stewards agree; ask again later, "
+    "or ask the steward",
     "refused": "has not accepted this project, or not you as its member",
     "unsigned": "its answer was not signed with its key, so it was dropped",
 }

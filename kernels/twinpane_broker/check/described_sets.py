@@ -3,7 +3,7 @@
 Each is told, whatever the data hold, and so each costs the account of what was released, for each attribute that it tells of.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date
 from itertools import combinations
 
@@ -25,13 +25,11 @@ Axes = tuple[int, ...]
 """Axes that a table keeps, or a category of each."""
 
 
-def described_sets(bound: ResolvedPlan) -> Iterator[tuple[Axes, Axes]]:
+def described_sets(bound: ResolvedPlan) -> tuple[tuple[Axes, Axes], ...]:
     """The axes of each set, and its category of each."""
     full = tuple(range(len(bound.axes)))
-    yield (), ()
-    yield from ((full, cell) for cell in bound.cells)
-    for kept in totals(bound, full):
-        yield from dict.fromkeys((kept, tuple(cell[axis] for axis in kept)) for cell in bound.cells)
+    tables = ((), full, *totals(bound, full))
+    return tuple(dict.fromkeys((kept, tuple(cell[axis] for axis in kept)) for kept in tables for cell in bound.cells))
 
 
 def totals(bound: ResolvedPlan, kept: Axes) -> list[Axes]:
@@ -61,7 +59,7 @@ def most_cost(plan: Plan, catalogue: Catalogue, today: date | None = None) -> in
     terms = tuple(term for term in conjuncts(plan.where) if not any(map(is_code_set, leaves(term))))
     plain = {"cohort": None, "firsts": tuple(firsts), "where": AllOf(terms=terms) if len(terms) > 1 else next(iter(terms), None)}
     bound = check(plan.model_copy(update=plain), catalogue, None, today)
-    return len(set(described_sets(bound))) * (1 + OF_VALUES * len(_value_kinds(plan.measures)))
+    return len(described_sets(bound)) * (1 + OF_VALUES * len(_value_kinds(plan.measures)))
 
 
 def _value_kinds(measures: Iterable[Measure]) -> set[tuple[str, ...]]:

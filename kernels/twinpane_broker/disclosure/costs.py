@@ -21,6 +21,9 @@ from .attributes import Attributes
 from .beside import Places
 from .set_names import SetNames
 
+AGAIN = b"again"
+"""After the name of a set that the question describes twice: a table of another set, which stands in, may tell of two."""
+
 
 class Spent(Refused):
     """The account has no room for a question."""
@@ -70,6 +73,9 @@ def cost_of(bound: ResolvedPlan, names: SetNames) -> Cost:
     valued = [measure for measure in bound.plan.measures if isinstance(measure, OfValues | OfPair)]
     for kept, cell in described_sets(bound):
         name = names.of(kept, cell)
+        # What a condition says already, a category adds nothing to: women by sex. Of a set that stands in it says something.
+        while name in every:
+            name += AGAIN
         every.add(name)
         for attribute in attributes.of(kept, cell):
             told.setdefault(attribute, set()).add(name)

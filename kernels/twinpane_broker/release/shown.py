@@ -170,12 +170,18 @@ def about_off(rules: Iterable[AppliedRule | str]) -> int:
     return max(0, 4 * max(thresholds(tuple(stated)), default=0) - 1) + base - 1 + noise
 
 
-def suppressed_means(rules: Iterable[AppliedRule | str]) -> str:
-    """What to do about suppressed numbers, and why they are, without a full stop; the number of persons comes from the rules."""
-    # One text for all reasons: which it was may tell what is suppressed.
+def suppressed_means(rules: Iterable[AppliedRule | str], columns: Iterable[ReleasedColumn]) -> str:
+    """What to do about suppressed numbers of these columns, and why they are, without a full stop; how many persons the rules say."""
+    # One text for all reasons: which it was may tell what is suppressed. Which kinds of numbers are asked for, everybody knows.
     few = " or ".join(str(number) for number in sorted(thresholds(tuple(rules))))
     least = f"fewer than {few} persons" if few else "too few persons"
-    return f"ask for fewer, larger groups. The number is of {least}, or would tell of so few, or of nearly all of a group"
+    why = f"The number is of {least}, or would tell of so few, or of nearly all of a group"
+    if not any(AGGREGATES[MeasureKind(column.kind)].of_rows for column in columns):
+        return f"ask for fewer, larger groups. {why}"
+    return (
+        f"ask for fewer, larger groups, or take an earlier answer. {why}; or, of rows and values, however large the group is: one of its "
+        "kind was told before of this group or a near one, in other words, too few or too many have a value, or one person would show in it"
+    )
 
 
 def left_out_means(left: LeftOut) -> str:
