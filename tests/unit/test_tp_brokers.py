@@ -145,7 +145,7 @@ def test_a_builders_question_is_refused_in_the_builders_words(ask, words):
     assert words in str(refused.value)
 
 
-def test_a_suppressed_mean_of_a_large_group_is_not_said_to_be_of_few():
+def test_a_suppressed_mean_of_many_is_not_said_to_be_of_few():
     """Told before in other words, it was withheld of 500 persons, with the advice to ask for larger groups alone."""
     told = tp.table("person").group_by("sex").mean("weight")
     assert told.pooled["mean_weight"].notna().all()

@@ -168,7 +168,7 @@ def test_a_cohort_goes_into_every_question(monkeypatch):
     from twinpane.ask import question
 
     asked = []
-    monkeypatch.setattr(question, "ask", lambda plan: asked.append(plan) or _Anything())
+    monkeypatch.setattr(question, "asked", lambda plan: asked.append(plan) or _Anything())
     cohort = new_users()
     tp.table("person", cohort=cohort).persons()
     tp.table("person").cohort(cohort).group_by("gender_concept_id").count()
