@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 
 from twinpane_broker import canonical_json
@@ -25,6 +25,22 @@ class Format(StrEnum):
 def details(entry: Entry) -> str:
     """The body as canonical JSON."""
     return canonical_json(dict(entry.body)).decode()
+
+
+def in_words(entry: Entry) -> str:
+    """The body for a reader: ``purpose: figure 2; cells: 7, 8``, without the person and the project, which have columns of their own."""
+    beside = {"project", "user" if entry.body.get("user") else "by"}
+    return "; ".join(f"{name.replace('_', ' ')}: {_value(value)}" for name, value in entry.body.items() if name not in beside)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        return f"({'; '.join(f'{name}: {_value(each)}' for name, each in value.items())})" if value else "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_value, value)) or "none"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return str(value)
 
 
 def safe(text: str) -> str:

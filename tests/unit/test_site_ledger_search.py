@@ -1,5 +1,6 @@
 """Looking for lines of the ledger: an older ledger is found in as a new one is, and no search reads the whole of it."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -8,8 +9,9 @@ from agent_desk import KEY
 from twinpane_site import ledger as ledger_module
 from twinpane_site import ledger_verification
 from twinpane_site.db import Database
-from twinpane_site.ledger import Ledger
+from twinpane_site.ledger import Entry, Ledger
 from twinpane_site.ledger_events import LedgerEvent
+from twinpane_site.ledger_export import in_words
 from twinpane_site.ledger_search import Wanted, counts, newest
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -66,3 +68,11 @@ def test_a_day_begins_at_midnight_in_utc(tmp_path):
     [count] = counts(db, [LedgerEvent.grant], NOON)
     assert (count.today, count.ever) == (2, 3)
     db.close()
+
+
+def test_a_line_is_shown_in_words():
+    """The page showed raw JSON; who and which project have columns of their own."""
+    body = {"user": "rosa", "by": "sten", "project": "heart", "bits_left": 12, "cells": [7, 8], "hub": {"first": True, "names": []}}
+    entry = Entry(1, "", "2026-11-28T10:00:00", LedgerEvent.release, body, "")
+    assert in_words(entry) == "by: sten; bits left: 12; cells: 7, 8; hub: (first: yes; names: none)"
+    assert in_words(replace(entry, body={"by": "sten", "reason": "a doubt"})) == "reason: a doubt"

@@ -11,7 +11,7 @@ from twinpane_review.context import At, Here, Posted
 from twinpane_review.policies import Denied
 from twinpane_site.ledger import who
 from twinpane_site.ledger_events import LedgerEvent
-from twinpane_site.ledger_export import Format, details, exported
+from twinpane_site.ledger_export import Format, exported, in_words
 from twinpane_site.ledger_search import Wanted
 
 PAGE = 100
@@ -51,7 +51,7 @@ def show(at: At, session: Here, asked: Asked, before: Annotated[int, Query(ge=1,
     shown, newest = entries[:PAGE], asked == Wanted() and before == NEWEST
     return at.page(
         "ledger.html", session, wanted=asked, entries=shown, kinds=list(LedgerEvent), before=before < NEWEST, query=query_of(asked),
-        marks=marks, older=shown[-1].seq if len(entries) > PAGE else None, whole=newest, who=who, details=details, most=MOST,
+        marks=marks, older=shown[-1].seq if len(entries) > PAGE else None, whole=newest, who=who, in_words=in_words, most=MOST,
     )  # fmt: skip
 
 
