@@ -7,7 +7,7 @@ from typing import Any
 from jupyterhub.app import JupyterHub
 
 from .disabled import DisabledList
-from .projects import ProjectsFile
+from .network.store import NetworkStore
 from .standing import Standing
 
 
@@ -20,7 +20,7 @@ class TwinpaneHub(JupyterHub):  # type: ignore[misc]  # JupyterHub is written wi
     async def start(self) -> Any:
         """Start the hub, and the rounds that end who does not belong here any more."""
         found = await super().start()
-        directory: ProjectsFile = self.config.TwinpaneSpawner.directory
+        directory: NetworkStore = self.config.TwinpaneSpawner.directory
         shut_out = DisabledList(Path(self.config.TwinpaneSpawner.state_folder))
         self._rounds = asyncio.create_task(Standing(self, directory, shut_out).keep_on())
         return found

@@ -9,8 +9,8 @@ from traitlets.config import Config
 
 from . import host_cookies, local_sign_in, oidc_sign_in, pages, request_rules, roles, sealing, server_hosts, spawner
 from .accounts import NAME
+from .network.store import NetworkStore
 from .own_proxy import OwnProxy, with_hub
-from .projects import ProjectsFile
 from .proxy import proxy_command
 from .request_limits import HEAD, bound_requests
 from .second_factors import SecondFactors
@@ -39,10 +39,10 @@ CALLBACK = "/oauth_callback"
 
 
 def configure(c: Config, settings: HubSettings) -> None:
-    """Fill JupyterHub's configuration object; raises ProjectsError where the projects file cannot be used."""
+    """Fill JupyterHub's configuration object; raises StoreError where the store of the network cannot be used."""
     state = settings.state_folder
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    directory = ProjectsFile(settings.path(settings.projects))
+    directory = NetworkStore(settings.store_url)
     bound_requests()
     hosts = server_hosts.Hosts(settings.address)
     server_hosts.install(hosts)
@@ -53,7 +53,7 @@ def configure(c: Config, settings: HubSettings) -> None:
     _people(c, settings)
     _servers(c, settings, state, directory, hosts)
     _services(c, settings, directory)
-    pages.configure(c, HERE, directory, state, _account(settings))
+    pages.configure(c, HERE, directory, settings.online_note, _account(settings))
 
 
 def _account(settings: HubSettings) -> Callable[[str], pages.Account]:
@@ -64,7 +64,7 @@ def _account(settings: HubSettings) -> Callable[[str], pages.Account]:
     return lambda name: "factor missing" if demanded and not factors.has(name) else "here"
 
 
-def _network(c: Config, settings: HubSettings, state: Path, directory: ProjectsFile) -> None:
+def _network(c: Config, settings: HubSettings, state: Path, directory: NetworkStore) -> None:
     c.JupyterHub.bind_url = f"http://{settings.host}:{settings.port}"
     c.JupyterHub.public_url = settings.address + "/"
     c.JupyterHub.subdomain_host = settings.address
@@ -105,7 +105,7 @@ def _people(c: Config, settings: HubSettings) -> None:
     c.JupyterHub.oauth_require_pkce = True
 
 
-def _servers(c: Config, settings: HubSettings, state: Path, directory: ProjectsFile, hosts: server_hosts.Hosts) -> None:
+def _servers(c: Config, settings: HubSettings, state: Path, directory: NetworkStore, hosts: server_hosts.Hosts) -> None:
     c.JupyterHub.spawner_class = spawner.TwinpaneSpawner
     c.JupyterHub.allow_named_servers = True
     c.JupyterHub.named_server_limit_per_user = 40
@@ -132,7 +132,7 @@ def _servers(c: Config, settings: HubSettings, state: Path, directory: ProjectsF
     c.TwinpaneSpawner.die_with_hub = settings.die_with_parent
 
 
-def _services(c: Config, settings: HubSettings, directory: ProjectsFile) -> None:
+def _services(c: Config, settings: HubSettings, directory: NetworkStore) -> None:
     services: list[dict[str, object]] = [{
         "name": "switchboard",
         "command": [sys.executable, "-I", "-m", "twinpane_hub.switchboard"],

@@ -116,7 +116,7 @@ async def until_ready(layout: Layout, known: Known, say: Progress) -> None:
         say("hub answers")
 
     async def site(site: DemoSite) -> None:
-        noted = load(layout.settings).state_folder / "switchboard" / "online.json"
+        noted = load(layout.settings).online_note
         while site.id not in (online(noted, time.time()) or ()):
             await asyncio.sleep(0.1)
         await _answers(demo_layout.review_url(known, site.id))
@@ -157,8 +157,7 @@ async def run(layout: Layout, port: int, persons: int, notebooks: Path | None) -
     async def work() -> None:
         known = demo_layout.prepare(layout, port, proxy_command(), notebooks, datetime.now(UTC).date())
         settings = load(layout.settings)
-        online_note = settings.state_folder / "switchboard" / "online.json"
-        online_note.unlink(missing_ok=True)
+        settings.online_note.unlink(missing_ok=True)
         await children.start("hub", hub_command(settings), hub_environment(layout.settings), layout.folder)
         say("hub is starting")
         await start_sites(children, layout, known, persons, say)

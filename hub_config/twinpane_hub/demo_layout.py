@@ -1,6 +1,5 @@
-"""The files in the demo's folder: settings, accounts, projects, sites. They are written once; a later start changes only ports."""
+"""What the demo's folder holds: settings, accounts, the network, sites. It is written once; a later start changes only ports."""
 
-import hashlib
 import json
 import secrets
 import tomllib
@@ -13,6 +12,10 @@ import tomlkit
 from twinpane_ground import atomic
 
 from . import accounts, demo_ports
+from .network import life
+from .network.store import NetworkStore
+from .projects import Directory, Project, Site, token_hash
+from .settings import load
 
 PEOPLE: dict[str, tuple[accounts.Group, ...]] = {
     "researcher": ("researcher",), "researcher2": ("researcher",), "reviewer-a": ("reviewer",), "reviewer-b": ("reviewer",),
@@ -96,7 +99,7 @@ def prepare(layout: Layout, port: int, proxy: list[str], notebooks: Path | None,
     known = Known(port, ports, tokens, review)
     atomic.write(layout.state, json.dumps({"ports": ports, "tokens": tokens, "review": review}, indent=1).encode())
     _write_settings(layout, known, proxy, notebooks)
-    _write_projects(layout, known, today)
+    _keep_network(layout, known, today)
     if not layout.passwords.exists() or not (layout.folder / "accounts.toml").exists():
         _write_accounts(layout)
     return known
@@ -117,21 +120,26 @@ def review_url(known: Known, site: str) -> str:
     return f"http://127.0.0.1:{known.ports[site]}"
 
 
-def _write_projects(layout: Layout, known: Known, today: date) -> None:
-    """Write the projects file once. Later change only the review pages' addresses, because people edit members and expiry here."""
-    path = layout.folder / "projects.toml"
-    if path.exists():
-        document = tomlkit.parse(path.read_text("utf-8"))
-    else:
+def _keep_network(layout: Layout, known: Known, today: date) -> None:
+    """Fill the store once. Later change only the review pages' addresses, because people change the rest on the hub's pages."""
+    settings = load(layout.settings)
+    settings.state_folder.mkdir(mode=0o700, exist_ok=True)
+    store = NetworkStore(settings.store_url)
+    now = store()
+    if not now.projects and not now.sites:
         expires = today.replace(day=1) + timedelta(days=370)
-        everyone: dict[str, object] = {"sites": [s.id for s in SITES], "members": list(RESEARCHERS), "expires": expires}
-        projects: dict[str, dict[str, object]] = {name: {**about, **everyone} for name, about in PROJECTS.items()}
-        sites = {s.id: {"title": s.title, "token_sha256": hashlib.sha256(known.tokens[s.id].encode()).hexdigest()} for s in SITES}
-        document = tomlkit.parse(tomlkit.dumps({"projects": projects, "sites": sites}))
-    for site in SITES:
-        if site.id in document.get("sites", {}):
-            document["sites"][site.id]["review_url"] = review_url(known, site.id)
-    atomic.write(path, tomlkit.dumps(document).encode(), mode=None)
+        now = Directory(
+            projects={
+                name: Project(title=about["title"], purpose=about["purpose"], sites=tuple(site.id for site in SITES),
+                              members=RESEARCHERS, reviewers=REVIEWERS, expires=expires)
+                for name, about in PROJECTS.items()
+            },
+            sites={site.id: Site(title=site.title, token_sha256=token_hash(known.tokens[site.id])) for site in SITES},
+        )  # fmt: skip
+    here = {
+        site.id: now.sites[site.id].model_copy(update={"review_url": review_url(known, site.id)}) for site in SITES if site.id in now.sites
+    }
+    store.change("twinpane demo", life.declared(now.model_copy(update={"sites": {**now.sites, **here}})))
 
 
 def _write_accounts(layout: Layout) -> None:

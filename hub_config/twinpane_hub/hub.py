@@ -1,11 +1,9 @@
-"""``twinpane hub``: run the hub of a settings file, add accounts, make sites' one-time tokens."""
+"""``twinpane hub``: run the hub of a settings file, keep its accounts; with ``network_command``, its network."""
 
 import os
-import secrets
 import sqlite3
 import sys
 from collections.abc import Callable
-from hashlib import sha256
 from pathlib import Path
 
 import click
@@ -13,13 +11,12 @@ import tomlkit
 
 from twinpane_ground import atomic
 
-from . import accounts, disabled, known_names, projects
+from . import accounts, disabled, known_names, network_command
 from .accounts import AccountsError
 from .demo_ports import is_free
 from .disabled import DisabledError
-from .projects import ProjectsError
 from .proxy import proxy_command
-from .settings import ENVIRONMENT, HubSettings, LocalSignIn, OidcSignIn, SettingsError, load
+from .settings import ENVIRONMENT, MOVED, HubSettings, LocalSignIn, OidcSignIn, SettingsError, load
 
 HERE = Path(__file__).parent
 
@@ -50,13 +47,20 @@ def hub_environment(file: Path) -> dict[str, str]:
 
 
 def check(settings: HubSettings) -> None:
-    """Find out what would stop the hub, before it starts. Raises SettingsError, ProjectsError, AccountsError and OSError, in words."""
+    """Find out what would stop the hub, before it starts. Raises SettingsError, StoreError, AccountsError and OSError, in words."""
+    from .network.store import NetworkStore
+
     disabled.load(settings.state_folder)
     known_names.check_databases(settings)
     file = settings.folder / "hub.toml"
-    if settings.review and file.exists() and file.stat().st_mode & 0o077:
+    if (settings.review or settings.database) and file.exists() and file.stat().st_mode & 0o077:
         raise SettingsError(f"{file} holds secrets, and others on this machine may read it: chmod 600 {file}")
-    projects.load(settings.path(settings.projects))
+    settings.state_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not os.access(settings.state_folder, os.W_OK):
+        raise SettingsError(f"the state folder {settings.state_folder} cannot be written: give it to the user that runs the hub")
+    network = NetworkStore(settings.store_url)()
+    if not network.sites and not network.projects and (settings.folder / "projects.toml").exists():
+        raise SettingsError(f"projects.toml is not read any more. {MOVED}.")
     if isinstance(settings.sign_in, LocalSignIn):
         store = settings.path(settings.sign_in.accounts)
         if not store.exists():
@@ -74,9 +78,6 @@ def check(settings: HubSettings) -> None:
     ):  # fmt: skip
         if not is_free(port, host):
             raise SettingsError(f"port {port} is in use: stop what uses it, or set another `{name}` in {file}")
-    settings.state_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not os.access(settings.state_folder, os.W_OK):
-        raise SettingsError(f"the state folder {settings.state_folder} cannot be written: give it to the user that runs the hub")
 
 
 @click.group()
@@ -88,13 +89,15 @@ def hub() -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def run(file: Path) -> None:
     """Run the hub of settings FILE (hub.toml) until it is told to stop."""
+    from .network.database import StoreError
+
     file = file.resolve()
     try:
         if file.name != "hub.toml":
             raise SettingsError(f"{file.name} must be called hub.toml: the hub's other processes look for that name")
         settings = load(file)
         check(settings)
-    except (SettingsError, ProjectsError, AccountsError, DisabledError, OSError) as error:
+    except (SettingsError, StoreError, AccountsError, DisabledError, OSError) as error:
         raise click.ClickException(str(error)) from None
     os.chdir(settings.folder)
     command = hub_command(settings)
@@ -219,9 +222,8 @@ def reset_second_factor(file: Path, name: str) -> None:
     click.echo(f"{name} signs in by the password alone until a new one is set up.")
 
 
-@hub.command("site-token")
-def site_token() -> None:
-    """Make a one-time token for a site's first visit: the hash is for projects.toml, the token for the site's steward."""
-    token = secrets.token_urlsafe(32)
-    click.echo(f'for projects.toml, section of the site:  token_sha256 = "{sha256(token.encode()).hexdigest()}"')
-    click.echo(f"for the site's steward:                  TWINPANE_SITE_TOKEN={token}")
+hub.add_command(network_command.apply)
+hub.add_command(network_command.show)
+hub.add_command(network_command.project)
+hub.add_command(network_command.site)
+hub.add_command(network_command.people)

@@ -5,12 +5,13 @@ import sqlite3
 from pathlib import Path
 
 from . import accounts, subjects
-from .settings import HubSettings, LocalSignIn, SettingsError
+from .settings import STORE, HubSettings, LocalSignIn, SettingsError
 
 DATABASE = "jupyterhub.sqlite"
 """JupyterHub's own, in the hub's state folder."""
 LOST = {
     DATABASE: "people then sign in again, and make their tokens again",
+    STORE: "projects and sites then come from your network.toml again, by `twinpane hub apply`",
     subjects.FILE: "names then belong to whoever signs in with them first",
 }
 """The databases of a hub, and what it costs to begin a new one."""

@@ -61,7 +61,8 @@ class ProjectView:
     purpose: str
     sites: tuple[SiteView, ...]
     expires: date
-    expired: bool
+    closed: str
+    """Why nobody may work in it, in words; empty where its members may."""
 
 
 def online(file: Path, now: float) -> frozenset[str] | None:
@@ -79,17 +80,19 @@ def projects_of(user: str, directory: Directory, present: frozenset[str] | None,
     views = [
         ProjectView(
             name, project.title, project.purpose,
-            tuple(SiteView(s, directory.sites[s].title or s, None if present is None else s in present) for s in project.sites),
-            project.expires, today > project.expires,
+            tuple(SiteView(s, directory.title(s), None if present is None else s in present) for s in project.sites),
+            project.expires, project.closed(today),
         )
         for name, project in directory.of(user).items()
     ]  # fmt: skip
-    return sorted(views, key=lambda view: view.expired)
+    return sorted(views, key=lambda view: bool(view.closed))
 
 
-def configure(c: Config, here: Path, directory: Callable[[], Directory], state: Path, account: Callable[[str], Account]) -> None:
-    """Set templates, logo, and the values that the templates use. ``account`` says how it stands about a person's account here."""
-    file = state / "switchboard" / "online.json"
+def configure(c: Config, here: Path, directory: Callable[[], Directory], file: Path, account: Callable[[str], Account]) -> None:
+    """Set templates, logo, and the values that the templates use.
+
+    ``file``: the switchboard's note of who is online. ``account`` says how it stands about a person's account here.
+    """
 
     def listed(user: str) -> list[ProjectView]:
         return projects_of(user, directory(), online(file, time.time()), datetime.now(UTC).date())

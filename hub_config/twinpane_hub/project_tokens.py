@@ -84,7 +84,7 @@ class ProjectTokens(BaseHandler):  # type: ignore[misc]  # JupyterHub is written
             return {}
         directory: Directory = self.settings["twinpane_directory"]()
         today = datetime.now(UTC).date()
-        return {name: project.title for name, project in directory.of(user.name).items() if project.expires >= today}
+        return {name: project.title for name, project in directory.of(user.name).items() if not project.closed(today)}
 
     def _tokens(self) -> list[TokenView]:
         """The person's tokens that have not ended, newest first. Those of servers and sessions are not shown: they are no one's to keep."""

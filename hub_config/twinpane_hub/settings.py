@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
@@ -15,6 +15,10 @@ from .projects import Url
 
 ENVIRONMENT = "TWINPANE_HUB_SETTINGS"
 """The environment variable that names the settings file."""
+
+STORE = "network.sqlite"
+"""The store of the network, in the hub's state folder, unless ``database`` names another."""
+MOVED = "Projects and sites are kept in the hub's store now: move your file into it with `twinpane hub apply hub.toml projects.toml`"
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Secret = Annotated[str, StringConstraints(min_length=20, max_length=200)]
@@ -72,7 +76,7 @@ class OidcSignIn(Closed):
 
 
 class Review(Closed):
-    """The review pages of a site, as an OAuth client of the hub. Their address is the site's ``review_url`` in the projects file."""
+    """The review pages of a site, as an OAuth client of the hub. Their address is the site's ``review_url`` in the network."""
 
     token: Secret
 
@@ -97,7 +101,8 @@ class HubSettings(Closed):
     trusted_proxies: tuple[Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F.:]{2,45}$")], ...] = ()
     """Addresses of proxies before this hub, besides this machine's own. Their ``X-Forwarded-For`` is believed."""
     state: str = "hub"
-    projects: str = "projects.toml"
+    database: Annotated[str, StringConstraints(pattern=r"^(sqlite|postgresql)[^\s]{1,500}$")] | None = None
+    """The address of the database that keeps projects, people and sites, as SQLAlchemy writes it; None: a SQLite file in ``state``."""
     notebooks: str | None = None
     """A folder of notebooks that each workspace starts with."""
     kernels: Annotated[int, Field(ge=1, le=1000)] = 12
@@ -151,6 +156,21 @@ class HubSettings(Closed):
         return self.path(self.state)
 
     @property
+    def store_url(self) -> str:
+        """The address of the store of the network."""
+        return self.database or f"sqlite:///{self.state_folder / STORE}"
+
+    @property
+    def online_note(self) -> Path:
+        """The file in which the hub reads which sites are online: its switchboard writes it."""
+        return self.state_folder / "switchboard" / "online.json"
+
+    @property
+    def pins(self) -> Path:
+        """The folder of the keys that sites brought on their first visit."""
+        return self.state_folder / "switchboard" / "pins"
+
+    @property
     def address(self) -> str:
         """The hub's address for browsers, without a trailing slash."""
         return (self.public_url or f"http://localhost:{self.port}").rstrip("/")
@@ -173,7 +193,13 @@ class HubSettings(Closed):
 
 def load(path: Path) -> HubSettings:
     """The settings of a file; raises SettingsError."""
-    return strict_toml.read(path, HubSettings, SettingsError, lambda raw: {**raw, "folder": str(path.resolve().parent)})
+
+    def prepared(raw: dict[str, Any]) -> dict[str, Any]:
+        if "projects" in raw:
+            raise SettingsError(f"{path}: `projects` is no key any more. {MOVED}, then remove the key.")
+        return {**raw, "folder": str(path.resolve().parent)}
+
+    return strict_toml.read(path, HubSettings, SettingsError, prepared)
 
 
 def from_environment() -> HubSettings:

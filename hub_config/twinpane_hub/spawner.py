@@ -68,7 +68,7 @@ class TwinpaneSpawner(LocalProcessSpawner):  # type: ignore[misc]  # JupyterHub 
         return f"{self._hosts.server_url(self.user.name, self.user.base_url, self.name)}oauth_callback"
 
     async def start(self) -> tuple[str, int]:
-        """Called by the hub; refuses what the projects file does not allow."""
+        """Called by the hub; refuses what the network does not allow."""
         found = self._admitted()
         self.orm_spawner.oauth_client.redirect_uri = self._callback
         self.db.commit()

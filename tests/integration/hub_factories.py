@@ -21,6 +21,9 @@ import tomlkit
 from harness.loopback_names import resolve_here
 from twinpane_ground import children
 from twinpane_hub import accounts
+from twinpane_hub.network.life import declared
+from twinpane_hub.network.store import NetworkStore
+from twinpane_hub.projects import Directory
 from twinpane_hub.server_hosts import Hosts
 
 ROOT = Path(__file__).parents[2]
@@ -151,8 +154,13 @@ def environment_of(pid: int) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
+def store_of(folder: Path) -> NetworkStore:
+    """The store of the network of a hub in a folder."""
+    return NetworkStore(f"sqlite:///{folder / 'hub' / 'network.sqlite'}")
+
+
 def write_settings(folder: Path, projects: dict[str, Any], sites: dict[str, Any], review: dict[str, Any], **more: Any) -> tuple[str, str]:
-    """Write hub.toml, projects.toml and accounts.toml; returns the addresses of hub and switchboard."""
+    """Write hub.toml and accounts.toml, and fill the hub's store; returns the addresses of hub and switchboard."""
     port, hub_port, proxy_port, switchboard_port = free_ports(4)
     settings = {
         "port": port, "hub_port": hub_port, "proxy_port": proxy_port, "switchboard_port": switchboard_port,
@@ -160,7 +168,8 @@ def write_settings(folder: Path, projects: dict[str, Any], sites: dict[str, Any]
         "sign_in": {"kind": "local"}, "review": review, **more,
     }  # fmt: skip
     (folder / "hub.toml").write_text(tomlkit.dumps(settings))
-    (folder / "projects.toml").write_text(tomlkit.dumps({"projects": projects, "sites": sites}))
+    (folder / "hub").mkdir(exist_ok=True, mode=0o700)
+    store_of(folder).change("tests", declared(Directory.model_validate({"projects": projects, "sites": sites})))
     accounts.save(
         folder / "accounts.toml",
         {name: accounts.Account(password=accounts.hashed(word), groups=(GROUPS[name],)) for name, word in PASSWORDS.items()},

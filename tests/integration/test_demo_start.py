@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hub_factories import Browser, command_of, free_ports
+from hub_factories import Browser, command_of, free_ports, store_of
 
 from twinpane_ground import children
+from twinpane_hub.network.life import amend
 from twinpane_hub.pages import online
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -139,8 +140,7 @@ def test_secrets_are_for_this_user_alone(folder: Path, passwords: dict[str, str]
 def test_a_second_start_keeps_everything(folder: Path, passwords: dict[str, str]) -> None:
     """A second start on another port keeps everything. SIGTERM ends it."""
     keys = {path: path.read_bytes() for path in folder.glob("sites/*/keys/*")}
-    projects = (folder / "projects.toml").read_text()
-    (folder / "projects.toml").write_text(projects.replace('title = "First look"', 'title = "My project"'))
+    store_of(folder).change("tests", amend("first", title="My project"))
     (port,) = free_ports(1)
     demo = Demo(folder, port).ready()
     try:

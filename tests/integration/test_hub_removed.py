@@ -11,15 +11,15 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-import tomlkit
 from click.testing import CliRunner
-from hub_factories import PASSWORDS, Browser, Hub, SignInRefused, running
+from hub_factories import PASSWORDS, Browser, Hub, SignInRefused, running, store_of
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 from websockets.typing import Origin
 
 from twinpane_hub import accounts
 from twinpane_hub.hub import hub as hub_command
+from twinpane_hub.network.life import change_people
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -231,16 +231,13 @@ def test_who_leaves_a_project_loses_its_server_within_a_minute(hub: Hub) -> None
     browser = hub.sign_in("researcher")
     for project in PROJECTS:
         browser.open_project("researcher", project)
-    file = hub.folder / "projects.toml"
-    kept = file.read_text()
-    changed = tomlkit.parse(kept)
-    changed["projects"]["second"]["members"] = ["researcher2"]  # type: ignore[index]
-    file.write_text(tomlkit.dumps(changed))
+    store = store_of(hub.folder)
+    store.change("tests", change_people("second", remove_member=("researcher",)))
     try:
         running_now = lambda: set(browser.send("GET", "/hub/api/users/researcher").json()["servers"])  # noqa: E731
         within(MINUTE, lambda: running_now() == {"first"})
     finally:
-        file.write_text(kept)
+        store.change("tests", change_people("second", add_member=("researcher",)))
 
 
 def test_a_role_that_is_taken_ends_what_it_gave(hub: Hub) -> None:

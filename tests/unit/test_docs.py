@@ -445,7 +445,7 @@ def test_the_containers_run_without_root() -> None:
 def test_the_hub_takes_the_settings_of_the_containers(tmp_path: Path) -> None:
     """The hub accepts the settings that are shipped for the containers."""
     loaded = settings.load(ROOT / "docker" / "hub.toml")
-    directory = projects.load(ROOT / "docker" / "projects.toml")
+    directory = projects.load(ROOT / "docker" / "network.toml")
     assert set(loaded.review) <= set(directory.sites)
     assert loaded.notebooks == "/opt/twinpane/notebooks"
 

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import socket
 import sqlite3
 import subprocess
@@ -15,8 +14,9 @@ from click.testing import CliRunner
 from traitlets.config import Config
 
 from twinpane_cli.command import COMMANDS, main
-from twinpane_hub import accounts, configure, demo_ports, projects
+from twinpane_hub import accounts, configure, demo_ports
 from twinpane_hub.hub import hub
+from twinpane_hub.network.store import NetworkStore
 from twinpane_hub.settings import LocalSignIn, load
 from twinpane_hub.subjects import Subjects
 from twinpane_review import app
@@ -46,13 +46,6 @@ def test_an_unknown_command_is_an_error() -> None:
     answer = CliRunner().invoke(main, ["nonsense"])
     assert answer.exit_code == 2
     assert "nonsense" in answer.output
-
-
-def test_a_site_token_goes_to_the_steward_its_hash_to_the_hub() -> None:
-    """A site token is given to the steward, and its hash to the hub."""
-    output = CliRunner().invoke(hub, ["site-token"]).output
-    token = output.rpartition("TWINPANE_SITE_TOKEN=")[2].strip()
-    assert hashlib.sha256(token.encode()).hexdigest() in output
 
 
 def test_an_account_is_stored_and_its_password_printed_once(tmp_path: Path) -> None:
@@ -115,7 +108,7 @@ def test_a_hub_can_demand_a_second_factor(tmp_path: Path) -> None:
     assert "`acr` or `amr`" in answer.output
 
 
-@pytest.mark.parametrize("name", ["jupyterhub.sqlite", "subjects.sqlite"])
+@pytest.mark.parametrize("name", ["jupyterhub.sqlite", "subjects.sqlite", "network.sqlite"])
 def test_a_broken_database_is_one_sentence_with_a_remedy(tmp_path: Path, name: str) -> None:
     """Before, it was a traceback of JupyterHub's."""
     file = hub_folder(tmp_path)
@@ -160,17 +153,17 @@ def test_a_missing_package_is_named_with_what_brings_it(monkeypatch: pytest.Monk
 
 
 def hub_folder(tmp_path: Path, **more: str) -> Path:
-    """A hub's settings, projects and accounts, on ports that are free; what is given replaces a file, and nothing removes it."""
+    """A hub's settings and accounts, on ports that are free; what is given replaces a file, and nothing removes it."""
     with contextlib.ExitStack() as open_now:
         ports = [open_now.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(4)]
     names = ("port", "hub_port", "proxy_port", "switchboard_port")
     lines = "".join(f"{name} = {port}\n" for name, port in zip(names, ports, strict=True))
     files = {
-        "hub.toml": f'{lines}proxy = ["proxy"]\n[sign_in]\nkind = "local"\n[review.a]\ntoken = "{"r" * 40}"\n', "projects.toml": "",
+        "hub.toml": f'{lines}proxy = ["proxy"]\n[sign_in]\nkind = "local"\n[review.a]\ntoken = "{"r" * 40}"\n',
         "accounts.toml": "[accounts]\n", **more,
     }  # fmt: skip
     for name, text in files.items():
-        if text or name == "projects.toml":
+        if text:
             (tmp_path / name).write_text(text.replace("PORTS", lines))
             (tmp_path / name).chmod(0o600)
     return tmp_path / "hub.toml"
@@ -186,7 +179,7 @@ OIDC = (
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"projects.toml": "[projects.x]\n"}, "projects.toml"), ({"accounts.toml": ""}, "there are no accounts yet"),
+        ({"projects.toml": "[projects.x]\n"}, "twinpane hub apply"), ({"accounts.toml": ""}, "there are no accounts yet"),
         ({"accounts.toml": "[accounts.ana]\n"}, "accounts.toml"), ({"hub.toml": "port = 1"}, "sign_in"),
         ({"hub.toml": OIDC}, "OAUTH_CLIENT_SECRET"),
     ],
@@ -220,7 +213,7 @@ def test_over_https_cookies_are_secure_and_browsers_stay_there(tmp_path: Path, a
     file = hub_folder(tmp_path)
     settings = load(file).model_copy(update={"public_url": address})
     c = Config()
-    configure._network(c, settings, tmp_path, projects.ProjectsFile(tmp_path / "projects.toml"))
+    configure._network(c, settings, tmp_path, NetworkStore(f"sqlite:///{tmp_path}/network.sqlite"))
     tornado = c.JupyterHub.tornado_settings
     assert tornado["cookie_options"]["secure"] == tornado["xsrf_cookie_kwargs"]["secure"] == secure
     assert ("Strict-Transport-Security" in tornado["headers"]) == secure

@@ -25,7 +25,7 @@ def listed(present: frozenset[str] | None = frozenset({"a"})) -> list[pages.Proj
 
 
 def test_own_projects_are_listed_running_ones_first() -> None:
-    assert [(view.name, view.expired) for view in listed()] == [("first", False), ("ended", True)]
+    assert [(view.name, bool(view.closed)) for view in listed()] == [("first", False), ("ended", True)]
 
 
 def test_sites_are_online_offline_or_unknown() -> None:
@@ -40,7 +40,7 @@ def test_titles_are_text_and_ended_projects_cannot_be_opened() -> None:
     assert "<b>First" not in html
     assert 'href="/hub/spawn/ana/first"' in html
     assert "/hub/spawn/ana/ended" not in html
-    assert "Ended on 2026-01-01" in html
+    assert "This project ended on 2026-01-01" in html
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", '{"online": 1}', "[]"])

@@ -1,11 +1,11 @@
-"""The projects file is strict, and closed by default."""
+"""The network's document is strict, and closed by default."""
 
 from datetime import date
 from pathlib import Path
 
 import pytest
 
-from twinpane_hub.projects import Directory, NotAdmitted, ProjectsError, ProjectsFile, load
+from twinpane_hub.projects import Directory, NotAdmitted, ProjectsError, load
 
 GOOD = """
 [projects.first]
@@ -22,7 +22,7 @@ review_url = "http://127.0.0.1:8101"
 
 
 def written(tmp_path: Path, text: str) -> Path:
-    path = tmp_path / "projects.toml"
+    path = tmp_path / "network.toml"
     path.write_text(text)
     return path
 
@@ -43,6 +43,8 @@ def test_a_good_file_gives_projects_and_sites(tmp_path: Path) -> None:
         (GOOD.replace('members = ["researcher"]', 'members = ["re/searcher"]'), "`members.0` in [projects.first]"),
         (GOOD.replace('sites = ["a"]', 'sites = ["a", "z"]'), "site z, which has no section [sites.z]"),
         (GOOD.replace('sites = ["a"]', "sites = []"), "`sites` in [projects.first]"),
+        (GOOD.replace('sites = ["a"]', 'sites = ["a", "a"]'), "it names site a twice"),
+        (GOOD + "[sites.a]\n", "not TOML"),
         (GOOD.replace("http://127.0.0.1:8101", "javascript:alert(1)"), "`review_url` in [sites.a]"),
         ("[projects", "not TOML"),
     ],
@@ -51,7 +53,7 @@ def test_a_broken_file_is_refused_with_key_and_remedy(tmp_path: Path, broken: st
     with pytest.raises(ProjectsError) as refused:
         load(written(tmp_path, broken))
     assert named in str(refused.value)
-    assert "projects.toml" in str(refused.value)
+    assert "network.toml" in str(refused.value)
 
 
 def test_a_missing_file_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -77,17 +79,3 @@ def test_others_learn_only_that_they_have_no_such_project(tmp_path: Path, user: 
 def test_an_empty_directory_admits_nobody() -> None:
     with pytest.raises(NotAdmitted):
         Directory().admit("researcher", "first", date(2026, 1, 1))
-
-
-def test_a_changed_file_is_read_again_unless_it_is_broken(tmp_path: Path) -> None:
-    """A changed file is read again. After a broken edit the last good state stays."""
-    path = written(tmp_path, GOOD)
-    current = ProjectsFile(path)
-    path.write_text(GOOD.replace('members = ["researcher"]', 'members = ["researcher", "researcher2"]'))
-    assert current().projects["first"].members == ("researcher", "researcher2")
-    path.write_text("[projects")
-    assert current().projects["first"].members == ("researcher", "researcher2")
-    assert "not TOML" in (current.problem or "")
-    path.write_text(GOOD)
-    assert current().projects["first"].members == ("researcher",)
-    assert current.problem is None

@@ -6,12 +6,12 @@ import logging
 import os
 import signal
 import sys
-from pathlib import Path
 
 from twinpane_ground import atomic
 from twinpane_ground.lifeline import die_with_parent
 from twinpane_hub.hub_identity import HubIdentity
-from twinpane_hub.projects import ProjectsError, ProjectsFile
+from twinpane_hub.network.database import StoreError
+from twinpane_hub.network.store import NetworkStore
 from twinpane_hub.settings import HubSettings, SettingsError, from_environment
 from twinpane_wire.connection_limiter import LOOPBACK
 from twinpane_wire.log_limiter import limit_log
@@ -22,23 +22,18 @@ BEAT = 15
 """Seconds between two notes of which sites are online."""
 
 
-def online_file(state: Path) -> Path:
-    """The file in which the hub's pages read which sites are online."""
-    return state / "switchboard" / "online.json"
-
-
 async def run(settings: HubSettings, api: str) -> None:
     """Serve until SIGTERM or SIGINT."""
-    directory = ProjectsFile(settings.path(settings.projects))
+    directory = NetworkStore(settings.store_url)
     folder = settings.state_folder / "switchboard"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def note(router: Router) -> None:
-        atomic.write(online_file(settings.state_folder), json.dumps({"online": router.online}).encode(), mode=None, durable=False)
+        atomic.write(settings.online_note, json.dumps({"online": router.online}).encode(), mode=None, durable=False)
 
     router = Router(directory, Sessions(folder / "sessions.db"), CatalogueStore(folder / "catalogues"), note)
     app = switchboard(
-        router, HubIdentity(api, directory), PinnedKeys(folder / "pins"), prefix=os.environ.get("JUPYTERHUB_SERVICE_PREFIX", ""),
+        router, HubIdentity(api, directory), PinnedKeys(settings.pins), prefix=os.environ.get("JUPYTERHUB_SERVICE_PREFIX", ""),
         addresses=settings.switchboard_addresses,
     )  # fmt: skip
     stop = asyncio.Event()
@@ -55,7 +50,7 @@ async def run(settings: HubSettings, api: str) -> None:
                     await stop.wait()
             except TimeoutError:
                 continue
-    online_file(settings.state_folder).unlink(missing_ok=True)
+    settings.online_note.unlink(missing_ok=True)
 
 
 def main() -> int:
@@ -68,7 +63,7 @@ def main() -> int:
         settings = from_environment()
         die_with_parent(os.getppid())  # a hub that is started again needs the port
         asyncio.run(run(settings, os.environ["JUPYTERHUB_API_URL"]))
-    except (SettingsError, ProjectsError, OSError) as error:
+    except (SettingsError, StoreError, OSError) as error:
         print(f"The switchboard cannot start: {error}", file=sys.stderr)
         return 1
     return 0

@@ -4,12 +4,13 @@ import inspect
 import re
 import secrets
 from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from twinpane_ground.closing import Closing
-from twinpane_hub.projects import Directory, HubSilent, NotAdmitted
+from twinpane_hub.projects import Directory, HubSilent, NotAdmitted, token_hash
 from twinpane_wire.hello import hello_message
 from twinpane_wire.messages import Principal, SiteHello
 
@@ -67,11 +68,13 @@ def verify_hello(hello: SiteHello, nonce: str, directory: Directory, pins: Pinne
     except ValueError as error:
         raise LinkEnded(Closing.not_proven, str(error)) from None
     if known is None:
-        if not site.accepts_token(hello.token):
-            raise LinkEnded(Closing.not_proven, f"first visit of site {hello.site}: the one-time token is wrong")
+        if wrong := site.refuses_token(hello.token, datetime.now(UTC)):
+            raise LinkEnded(Closing.not_proven, f"first visit of site {hello.site}: the one-time token {wrong}")
+        if not pins.use_up(token_hash(hello.token)):
+            raise LinkEnded(Closing.not_proven, f"first visit of site {hello.site}: the one-time token was used before")
         try:
             pins.pin(hello.site, hello.public_key)
         except FileExistsError:
             raise LinkEnded(Closing.not_proven, f"site {hello.site} came with another key at the same moment") from None
     elif not secrets.compare_digest(known, hello.public_key):
-        raise LinkEnded(Closing.not_proven, f"site {hello.site} is known under another key: the hub's administrator can remove it")
+        raise LinkEnded(Closing.not_proven, f"site {hello.site} is known under another key: the hub's administrator can forget that one")

@@ -63,18 +63,19 @@ class CatalogueStore:
 
 
 class PinnedKeys:
-    """The public keys that sites brought on their first visit: one small file each, written once."""
+    """The public keys that sites brought on their first visit, and the one-time tokens that were used up: small files, written once."""
 
     def __init__(self, folder: Path | None) -> None:
         """``folder`` None keeps the keys in memory only."""
         self._folder = folder
         self._keys: dict[str, str] = {}
+        self._used: set[str] = set()
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, site: str) -> str | None:
         """The site's pinned key, in hexadecimal. A damaged file raises ValueError; it does not count as a first visit."""
-        if self._folder is None or site in self._keys:
+        if self._folder is None:
             return self._keys.get(site)
         path = self._folder / f"{site}.pub"
         if not path.exists():
@@ -82,18 +83,43 @@ class PinnedKeys:
         key = path.read_text("ascii").strip()
         if not re.fullmatch(r"[0-9a-f]{64}", key):
             raise ValueError(f"{path} is damaged: restore it, or remove it and give the site a new one-time token")
-        self._keys[site] = key
         return key
+
+    def sites(self) -> tuple[str, ...]:
+        """Sites that have a pinned key."""
+        return tuple(self._keys) if self._folder is None else tuple(sorted(path.stem for path in self._folder.glob("*.pub")))
+
+    def use_up(self, token_hash: str) -> bool:
+        """Note that a one-time token was used, before a key is pinned by it; whether it had not been used."""
+        if self._folder is None:
+            fresh = token_hash not in self._used
+            self._used.add(token_hash)
+            return fresh
+        try:
+            os.close(os.open(self._folder / f"{token_hash}.used", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        except FileExistsError:
+            return False
+        atomic.sync(self._folder)
+        return True
 
     def pin(self, site: str, key: str) -> None:
         """Pin a key; raises FileExistsError where the site already has one."""
         if self._folder is None:
             if site in self._keys:
                 raise FileExistsError(site)
+            self._keys[site] = key
         else:
             handle = os.open(self._folder / f"{site}.pub", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.write(key + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-        self._keys[site] = key
+
+    def forget(self, site: str) -> bool:
+        """Forget a site's key, so that it can join again with a new one-time token; whether there was one."""
+        if self._folder is None:
+            return self._keys.pop(site, None) is not None
+        path = self._folder / f"{site}.pub"
+        found = path.exists()
+        path.unlink(missing_ok=True)
+        return found
