@@ -36,6 +36,10 @@ class NetworkStore:
         self._looked, self._number, self._directory = self._clock(), -1, Directory()
         self._look()
 
+    def __deepcopy__(self, _memo: object) -> "NetworkStore":
+        """The same store: JupyterHub copies its configuration."""
+        return self
+
     def __call__(self) -> Directory:
         """The current network."""
         if self._clock() - self._looked >= FRESH_S:

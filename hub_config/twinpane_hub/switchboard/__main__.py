@@ -17,6 +17,7 @@ from twinpane_wire.connection_limiter import LOOPBACK
 from twinpane_wire.log_limiter import limit_log
 
 from . import CatalogueStore, PinnedKeys, Router, Sessions, serving, serving_gates, switchboard
+from .recorder import Recorder
 
 BEAT = 15
 """Seconds between two notes of which sites are online."""
@@ -34,13 +35,15 @@ async def run(settings: HubSettings, api: str) -> None:
     router = Router(directory, Sessions(folder / "sessions.db"), CatalogueStore(folder / "catalogues"), note)
     app = switchboard(
         router, HubIdentity(api, directory), PinnedKeys(settings.pins), prefix=os.environ.get("JUPYTERHUB_SERVICE_PREFIX", ""),
-        addresses=settings.switchboard_addresses,
+        addresses=settings.switchboard_addresses, proposes=True,
     )  # fmt: skip
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     proxies = {*LOOPBACK, *settings.trusted_proxies}
+    recorder = Recorder(router, directory.engine)
     async with serving(app, "127.0.0.1", settings.switchboard_port, proxies=proxies), serving_gates(app, settings.gates_socket):
+        recording = asyncio.create_task(recorder.run())
         while not stop.is_set():
             note(router)
             if directory.problem:
@@ -50,6 +53,9 @@ async def run(settings: HubSettings, api: str) -> None:
                     await stop.wait()
             except TimeoutError:
                 continue
+        recording.cancel()
+        await asyncio.gather(recording, return_exceptions=True)
+        await recorder.keep(counts=True)
     settings.online_note.unlink(missing_ok=True)
 
 

@@ -22,6 +22,7 @@ from .catalogue_publisher import CataloguePublisher
 from .catalogue_store import PinnedKeys
 from .fair_queue import FairQueue
 from .link_ended import LinkEnded, Unsaid
+from .proposer import Proposer
 from .router import Agent, Pane, Router
 from .token_bucket import TokenBucket
 
@@ -113,11 +114,18 @@ async def _closing(socket: WebSocket) -> AsyncIterator[None]:
 
 
 def switchboard(
-    router: Router, identify: Identify, pins: PinnedKeys, timing: Timing | None = None, prefix: str = "", addresses: Collection[str] = ()
+    router: Router,
+    identify: Identify,
+    pins: PinnedKeys,
+    timing: Timing | None = None,
+    prefix: str = "",
+    addresses: Collection[str] = (),
+    proposes: bool = False,
 ) -> Starlette:
     """The ASGI application. ``prefix`` is a further path below which it answers, for a proxy in front of it.
 
     ``addresses``: where sites reach it, in the form of ``dialled``. Sites on this machine may also use its own socket.
+    ``proposes``: whether it asks sites to accept its projects, as a hub does.
     """
     timing = timing or Timing()
 
@@ -150,7 +158,8 @@ def switchboard(
             router.join_agent(agent)
             try:
                 published = CataloguePublisher(agent, router)
-                await link.run(_read_agent(link, agent, router, published), published.run())
+                asked = [Proposer(site, router.directory).run(link.lanes)] if proposes else []
+                await link.run(_read_agent(link, agent, router, published), published.run(), *asked)
             finally:
                 router.leave_agent(agent)
 
@@ -240,6 +249,6 @@ async def _read_agent(link: Link, agent: Agent, router: Router, published: Catal
         if isinstance(message.body, Catalogued):
             published.put(message.body)
         elif isinstance(message.body, Standing):
-            router.counts[f"{agent.site}: word on a project"] += 1
+            router.hear(agent, message.body)
         else:
             router.route_outward(agent, message.body)

@@ -18,7 +18,20 @@ from dataclasses import dataclass, field
 
 from twinpane_ground.closing import Closing
 from twinpane_hub.projects import Directory
-from twinpane_wire.messages import Catalogued, ForAgent, FromSite, Principal, SessionCrossing, SiteState, ToSite, Welcome, WireError, encode
+from twinpane_wire.messages import (
+    Catalogued,
+    ForAgent,
+    FromSite,
+    Principal,
+    Released,
+    SessionCrossing,
+    SiteState,
+    Standing,
+    ToSite,
+    Welcome,
+    WireError,
+    encode,
+)
 
 from .catalogue_store import CatalogueStore
 from .fair_queue import FairQueue
@@ -71,6 +84,10 @@ class Router:
         self.directory = directory
         self.counts: Counter[str] = Counter()
         """Numbers of dropped messages, by site and reason; shown to the hub's administrator only."""
+        self.crossings: Counter[tuple[str, str, str]] = Counter()
+        """Numbers of crossings that came, by project, site and kind. Whoever keeps them takes them off."""
+        self.standings: dict[tuple[str, str], Standing] = {}
+        """Stewards' last words on projects, by site and project. Whoever keeps them removes them."""
         self._sessions = sessions
         self._catalogues = catalogues
         self._on_change = on_change
@@ -203,6 +220,16 @@ class Router:
                 self.counts[f"{agent.site}: session of a project without the site"] += 1
                 continue
             self._cross(pane, agent.site, frame)
+        if panes:
+            self.crossings[panes[0].principal.project, agent.site, _kind(crossing)] += 1
+
+    def hear(self, agent: Agent, standing: Standing) -> None:
+        """Take a steward's word on a project."""
+        project = self.directory().projects.get(standing.project)
+        if project is None or agent.site not in project.sites:
+            self.counts[f"{agent.site}: word on a project without the site"] += 1
+        else:
+            self.standings[agent.site, standing.project] = standing
 
     def _perhaps(self, session: str) -> list[Pane]:
         """Panes of the session's principal that sent nothing since they dialled in: one of them may own the session."""
@@ -233,6 +260,10 @@ class Router:
             self.counts[f"{site}: dropped for a pane that takes too little"] += 1
             pane.lanes.drop(_crossing_lane(site))
             self._tell(pane, self.state(site, pane.principal.project), away=True)
+
+
+def _kind(crossing: SessionCrossing) -> str:
+    return "refusal" if isinstance(crossing, Released) and crossing.result.status == "refused" else crossing.kind
 
 
 def _state_lane(site: str) -> tuple[str, str]:
