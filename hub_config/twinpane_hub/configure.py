@@ -86,6 +86,7 @@ def _network(c: Config, settings: HubSettings, state: Path, directory: NetworkSt
     c.JupyterHub.tornado_settings = {
         "headers": HEADERS | ({"Strict-Transport-Security": STRICT} if secure else {}),
         "twinpane_directory": directory,
+        "twinpane_settings": settings,
         "cookie_options": {"secure": secure, "samesite": "Lax"},
         "xsrf_cookie_kwargs": {"secure": secure, "samesite": "Lax"},
     }
@@ -101,6 +102,7 @@ def _people(c: Config, settings: HubSettings) -> None:
     c.Authenticator.username_pattern = NAME
     c.Authenticator.admin_users = set()
     c.Authenticator.any_allow_config = True
+    c.JupyterHub.custom_scopes = {roles.SCOPE: {"description": "Propose projects, let sites join, shut people out"}}
     c.JupyterHub.load_roles = roles.roles(settings.review)
     c.JupyterHub.oauth_require_pkce = True
 

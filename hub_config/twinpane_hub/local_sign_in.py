@@ -23,7 +23,7 @@ from .account_page import AccountPage
 from .accounts import Account, AccountsError, AccountsFile
 from .disabled import DisabledList
 from .ending import end
-from .project_tokens import ProjectTokens
+from .own_handlers import own_handlers
 from .second_factors import SecondFactors
 from .settings import HubSettings, LocalSignIn
 from .tries import Tries
@@ -159,7 +159,7 @@ class LocalAccounts(Authenticator):  # type: ignore[misc]  # JupyterHub is writt
 
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:
         """Called by the hub: pages that come before its own."""
-        return [*super().get_handlers(app), ("/token", ProjectTokens), ("/account", AccountPage)]
+        return [*super().get_handlers(app), *own_handlers(), ("/account", AccountPage)]
 
     async def refresh_user(self, user: Any, handler: RequestHandler | None = None) -> bool | SignedIn:
         """Called by the hub from time to time for a signed-in user: ends removed accounts and old passwords, and applies changed groups."""

@@ -160,7 +160,7 @@ def _state_command(word: str, state: State, help_text: str) -> None:
 
 _state_command("suspend", "suspended", "Suspend project NAME: within a minute nobody works in it. Sites keep what it has inside.")
 _state_command("resume", "open", "Let people work in project NAME again.")
-_state_command("end", "ended", "End project NAME for good. Sites delete what it has inside after their policy's time.")
+_state_command("end", "ended", "End project NAME for good. Its sites are told.")
 
 
 # ---------------------------------------------------------------- sites

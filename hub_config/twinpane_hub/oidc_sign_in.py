@@ -20,7 +20,7 @@ from .accounts import NAME
 from .disabled import DisabledList
 from .id_token import BadToken, claims_of, signed_in_since
 from .oidc_handlers import FromProvider, SignOut, ToProvider, is_fresh, note_fresh
-from .project_tokens import ProjectTokens
+from .own_handlers import own_handlers
 from .settings import OidcSignIn
 from .subjects import Subjects, Taken
 
@@ -139,7 +139,7 @@ class Provider(GenericOAuthenticator):  # type: ignore[misc]  # oauthenticator i
 
     def get_handlers(self, app: Any) -> list[tuple[str, type]]:
         """Called by the hub: pages that come before its own."""
-        return [*super().get_handlers(app), ("/token", ProjectTokens)]
+        return [*super().get_handlers(app), *own_handlers()]
 
     def user_info_to_username(self, user_info: Mapping[str, object]) -> str:
         """The name here: the one that the subject has, or else the provider's for it."""

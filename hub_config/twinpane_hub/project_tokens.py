@@ -1,4 +1,6 @@
-"""The page on which a researcher makes a token for ``twinpane run``: for one project, for some days, after proving again who asks.
+"""The page on which a person makes a token, for some days, after proving again who asks.
+
+A researcher's is for ``twinpane run`` in one project; an administrator's is for the API of the hub's network.
 
 JupyterHub's own page makes tokens for all that a person may, and whoever sits in the person's browser may make one. Here nobody has the
 right to make tokens over the API. This page makes them, and wants the password again, or a fresh sign-in at the provider.
@@ -12,11 +14,14 @@ from jupyterhub.handlers.base import BaseHandler
 from tornado.web import HTTPError, authenticated
 
 from .projects import Directory
+from .roles import SCOPE
 
 DAYS = (1, 7, 30, 90)
 NOTE = 80
 """Letters of a note."""
 RESEARCHER = "researcher"
+NETWORK = ":network"
+"""What a token for the API is for: no project has this name."""
 
 
 class Confirming(Protocol):
@@ -63,8 +68,8 @@ class ProjectTokens(BaseHandler):  # type: ignore[misc]  # JupyterHub is written
             self.redirect(self.request.path)
             return
         project, days = self.get_body_argument("project", ""), self.get_body_argument("days", "")
-        if project not in self._projects() or days not in map(str, DAYS):
-            raise HTTPError(400, "Choose one of your projects, and for how many days.")
+        if project not in self._choices() or days not in map(str, DAYS):
+            raise HTTPError(400, "Choose what the token is for, and for how many days.")
         password, code = self.get_body_argument("password", "", strip=False), self.get_body_argument("otp", "")
         why_not = await self.authenticator.confirms(self, self.current_user.name, password, code)
         if why_not:
@@ -73,9 +78,15 @@ class ProjectTokens(BaseHandler):  # type: ignore[misc]  # JupyterHub is written
             return
         user = self.current_user
         note = self.get_body_argument("note", "")[:NOTE]
-        token = user.new_api_token(note=note, expires_in=int(days) * 86_400, scopes=[scope_of(user.name, project)])
-        self.log.info("%s made a token for project %s, for %s days", user.name, project, days)
+        token = user.new_api_token(
+            note=note, expires_in=int(days) * 86_400, scopes=[SCOPE if project == NETWORK else scope_of(user.name, project)]
+        )
+        self.log.info("%s made a token for %s, for %s days", user.name, project, days)
         await self._show(token=token, project=project)
+
+    def _choices(self) -> dict[str, str]:
+        """What the person can make a token for, in words."""
+        return self._projects() | ({NETWORK: "The network: its API, for administrators"} if SCOPE in self.expanded_scopes else {})
 
     def _projects(self) -> dict[str, str]:
         """The titles of the projects in which the person works, by name."""
@@ -92,7 +103,9 @@ class ProjectTokens(BaseHandler):  # type: ignore[misc]  # JupyterHub is written
         prefix = scope_of(user.name, "")
         found = []
         for token in user.orm_user.api_tokens:
-            named = [scope.removeprefix(prefix) for scope in token.scopes if scope.startswith(prefix)]
+            named = [
+                NETWORK if scope == SCOPE else scope.removeprefix(prefix) for scope in token.scopes if scope.startswith((prefix, SCOPE))
+            ]
             if token.client_id == "jupyterhub" and named and token.expires_at is not None and token.expires_at > now:
                 found.append(TokenView(token.api_id, named[0], token.note or "", token.created, token.last_activity, token.expires_at))
         return sorted(found, key=lambda token: token.made, reverse=True)
@@ -110,7 +123,7 @@ class ProjectTokens(BaseHandler):  # type: ignore[misc]  # JupyterHub is written
         first = "" if asks else await self.authenticator.confirms(self, self.current_user.name, "", "")
         self.finish(
             await self.render_template(
-                "token.html", projects=self._projects(), tokens=self._tokens(), days=DAYS, note_letters=NOTE,
+                "token.html", projects=self._choices(), tokens=self._tokens(), days=DAYS, note_letters=NOTE,
                 asks_password=asks, asks_code=asks and self.authenticator.factors.has(self.current_user.name), first=first, **more,
             )
         )  # fmt: skip

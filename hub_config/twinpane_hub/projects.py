@@ -23,6 +23,7 @@ PublicKey = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s]{1,400}$")]
 
 
+Title = Annotated[str, StringConstraints(min_length=1, max_length=300)]
 LongText = Annotated[str, StringConstraints(max_length=limits.PURPOSE)]
 Bits = Annotated[float, Field(ge=0, le=1e9)]
 State = Literal["open", "suspended", "ended"]
@@ -31,6 +32,10 @@ State = Literal["open", "suspended", "ended"]
 
 class ProjectsError(ValueError):
     """What is said of the network cannot be used; the message names the place and the remedy."""
+
+
+class NoSuch(ProjectsError):
+    """There is no project, site or person of that name."""
 
 
 class NotAdmitted(Exception):
@@ -44,7 +49,7 @@ class HubSilent(NotAdmitted):
 class Project(Closed):
     """What a project asks for, of whom, and for how long. Each site decides on its own what of it it accepts."""
 
-    title: Annotated[str, StringConstraints(min_length=1, max_length=300)]
+    title: Title
     purpose: LongText = ""
     legal_basis: LongText = ""
     sites: Annotated[tuple[SiteId, ...], Field(min_length=1)]

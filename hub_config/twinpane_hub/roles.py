@@ -6,10 +6,12 @@ cannot be redefined. So nobody has it, and a hub admin has a role of ours that s
 
 from collections.abc import Iterable
 
+SCOPE = "custom:network:administer"
+"""The right to keep the network: administrators have it, and tokens that they made for the API."""
 ADMIN = (
-    "admin-ui", "list:users", "read:users", "read:groups", "read:servers", "delete:servers", "read:hub", "read:services", "list:services",
+    SCOPE, "list:users", "read:users", "read:groups", "read:servers", "delete:servers", "read:hub", "read:services", "list:services",
 )  # fmt: skip
-"""Sees who is signed in and which servers run, and can stop servers. Cannot enter or start one, make tokens, or change users and groups."""
+"""Keeps the network, sees who is signed in and which servers run, and can stop servers. Cannot enter or start one, or change groups."""
 
 
 def review_service(site: str) -> str:

@@ -404,7 +404,7 @@ def test_a_project_from_its_proposal_to_its_end(hub_file: Path) -> None:
         "--expires",
         "2100-01-01",
     ]
-    assert run("project", "propose", hub_file, "heart", *about)[1] == "Done: propose project heart (Heart) to a, with ana.\n"
+    assert run("project", "propose", hub_file, "heart", *about)[1].startswith("Done: propose project heart (Heart) to a, with ana.\n")
     assert run("project", "propose", hub_file, "heart", *about)[0] == 1
     assert "add member ben" in run("project", "change", hub_file, "heart", "--add-member", "ben")[1]
     assert "no answer yet" in run("project", "list", hub_file)[1]

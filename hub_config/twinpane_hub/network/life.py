@@ -1,10 +1,10 @@
 """What may become of a network: pure steps from one state to the next. Each raises ProjectsError with a sentence fit to show."""
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 
-from twinpane_hub.projects import Directory, Project, ProjectsError, Site, State, token_hash
+from twinpane_hub.projects import Directory, NoSuch, Project, ProjectsError, Site, State, token_hash
 
 from .store import Change
 
@@ -52,6 +52,18 @@ def amend(name: str, **fields: object) -> Change:
     return change
 
 
+def changed(name: str, fields: Mapping[str, object]) -> Change:
+    """Whatever of a project is given, its state too."""
+
+    def change(now: Directory) -> Directory:
+        project_of(now, name)
+        rest = {field: value for field, value in fields.items() if field != "state"}
+        after = amend(name, **rest)(now) if rest else now
+        return put_into(name, fields["state"])(after) if "state" in fields else after  # type: ignore[arg-type]
+
+    return change
+
+
 def change_people(
     name: str, add_member: Iterable[str] = (), remove_member: Iterable[str] = (), add_reviewer: Iterable[str] = (),
     remove_reviewer: Iterable[str] = (), last: date | None = None,
@@ -68,7 +80,7 @@ def change_people(
 
 
 def put_into(name: str, state: State) -> Change:
-    """Suspend, resume or end a project. What has ended stays so: what it may know inside is deleted by each site."""
+    """Suspend, resume or end a project. What has ended stays so: sites may have deleted what it had inside."""
 
     def change(now: Directory) -> Directory:
         project = project_of(now, name)
@@ -121,14 +133,14 @@ def remove_site(name: str) -> Change:
 def project_of(now: Directory, name: str) -> Project:
     """The project. Raises ProjectsError."""
     if name not in now.projects:
-        raise ProjectsError(f"there is no project {name}")
+        raise NoSuch(f"there is no project {name}")
     return now.projects[name]
 
 
 def site_of(now: Directory, name: str) -> Site:
     """The site. Raises ProjectsError."""
     if name not in now.sites:
-        raise ProjectsError(f"there is no site {name}")
+        raise NoSuch(f"there is no site {name}")
     return now.sites[name]
 
 
@@ -149,7 +161,7 @@ def _with_token(wanted: Site, known: Site | None) -> Site:
 
 
 def _has_ended(name: str) -> str:
-    return f"project {name} has ended, and what it had inside goes with it: propose a new one under another id"
+    return f"project {name} has ended for good: propose a new one under another id"
 
 
 def new_token(now: datetime, days: int) -> tuple[str, datetime]:

@@ -1,13 +1,14 @@
 """The store of the network: one current state, changed whole or not at all, by one after the other."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
 from sqlalchemy import Connection, Engine, delete, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
+from twinpane_broker import Closed
 from twinpane_ground import mistakes
 from twinpane_hub.projects import Directory, ProjectsError
 
@@ -23,6 +24,14 @@ KINDS = ("projects", "sites")
 
 Change = Callable[[Directory], Directory]
 """The network that shall be, from the one that is. Raises ProjectsError where it may not be."""
+
+
+class Changed(Closed):
+    """One thing that somebody changed, in words."""
+
+    at: datetime
+    who: str
+    what: str
 
 
 class NetworkStore:
@@ -62,12 +71,29 @@ class NetworkStore:
                 words = differences(before, after)
                 if words:
                     _write(connection, before, after)
-                    now = datetime.now(UTC).replace(tzinfo=None)
-                    connection.execute(insert(CHANGES), [{"at": now, "who": who, "what": line} for line in words])
+                    _record(connection, who, words)
         except SQLAlchemyError as error:
             raise StoreError(f"nothing was changed, because the hub's store cannot be written: {plain(error)}") from None
         self._looked = -FRESH_S
         return words
+
+    def note(self, who: str, words: str) -> tuple[str, ...]:
+        """Record what was changed elsewhere. Raises StoreError."""
+        try:
+            with writing(self.engine) as connection:
+                _record(connection, who, (words,))
+        except SQLAlchemyError as error:
+            raise StoreError(f"the hub's store cannot be written: {plain(error)}") from None
+        return (words,)
+
+    def changes(self, most: int) -> list[Changed]:
+        """The last changes, newest first. Raises StoreError."""
+        wanted = select(CHANGES.c.at, CHANGES.c.who, CHANGES.c.what).order_by(CHANGES.c.number.desc()).limit(most)
+        try:
+            with self.engine.begin() as connection:
+                return [Changed(at=at.replace(tzinfo=UTC), who=who, what=what) for at, who, what in connection.execute(wanted)]
+        except SQLAlchemyError as error:
+            raise StoreError(f"the hub's store cannot be read: {plain(error)}") from None
 
     def _look(self) -> None:
         try:
@@ -89,6 +115,11 @@ def checked(directory: Directory) -> Directory:
     except ValidationError as error:
         mistake = mistakes.first(error)
         raise ProjectsError(f"{'.'.join(map(str, mistake.location))}: {mistake.text}" if mistake.location else mistake.text) from None
+
+
+def _record(connection: Connection, who: str, words: Iterable[str]) -> None:
+    at = datetime.now(UTC).replace(tzinfo=None, microsecond=0)
+    connection.execute(insert(CHANGES), [{"at": at, "who": who, "what": line} for line in words])
 
 
 def _read(connection: Connection) -> Directory:

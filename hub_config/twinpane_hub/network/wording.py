@@ -10,6 +10,9 @@ TITLES = {
     "total_bits": "bits in all", "review_url": "address of the review pages",
 }  # fmt: skip
 
+LETTERS = 80
+"""Of a text that is repeated."""
+
 
 def differences(before: Directory, after: Directory) -> tuple[str, ...]:
     """One sentence for each thing that differs, sites first; nothing where both are the same. Repeats no token and no key."""
@@ -40,12 +43,15 @@ def _projects(before: Directory, after: Directory) -> Iterator[str]:
     for name, project in after.projects.items():
         old = before.projects.get(name)
         if old is None:
-            yield f"propose project {name} ({project.title}) to {_listed(project.sites)}, with {_listed(project.members) or 'nobody'}"
-            if project.state != "open":
-                yield f"{VERBS[project.state]} project {name}"
+            people = _listed(project.members) or "nobody"
+            yield f"propose project {name} ({_short(project.title)}) to {_listed(project.sites)}, with {people}"
+            bare = Project(title=project.title, sites=project.sites, members=project.members, expires=project.expires)
+            yield from _of_project(name, bare, project)
         else:
             yield from _of_project(name, old, project)
-    yield from (f"forget project {name} ({project.title})" for name, project in before.projects.items() if name not in after.projects)
+    yield from (
+        f"forget project {name} ({_short(project.title)})" for name, project in before.projects.items() if name not in after.projects
+    )
 
 
 def _of_project(name: str, old: Project, new: Project) -> Iterator[str]:
@@ -69,11 +75,16 @@ def _fields(where: str, old: Project | Site, new: Project | Site, names: Iterabl
     for name in names:
         was, shall = getattr(old, name), getattr(new, name)
         if was != shall:
-            yield f"{where}: {TITLES[name]} becomes {shall!s}" if shall not in ("", None) else f"{where}: no {TITLES[name]} any more"
+            yield f"{where}: {TITLES[name]} {_short(shall)}" if shall not in ("", None) else f"{where}: no {TITLES[name]} any more"
+
+
+def _short(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= LETTERS else f"{text[:LETTERS]}…"
 
 
 def _titled(site: Site) -> str:
-    return f" ({site.title})" if site.title else ""
+    return f" ({_short(site.title)})" if site.title else ""
 
 
 def _listed(names: Iterable[str]) -> str:
