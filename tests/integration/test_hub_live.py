@@ -86,7 +86,7 @@ def test_wrong_tries_count_whatever_address_they_claim(hub: Hub) -> None:
 def test_the_home_page_lists_ones_own_projects_in_full(researcher: Browser) -> None:
     """The home page lists one's own projects with purpose, sites and end."""
     page = researcher.get("/hub/home").text
-    for words in ("Twinpane", "First look", "Learning", "Hospital A", "offline", "until 2100-01-01", "Ended on 2020-01-01"):
+    for words in ("Twinpane", "First look", "Learning", "Hospital A", "offline", "until 2100-01-01", "This project ended on 2020-01-01"):
         assert words in page, words
     assert "/hub/spawn/researcher/first" in page
     assert "/hub/spawn/researcher/ended" not in page
