@@ -1,6 +1,7 @@
 """The administrators' pages and API at a real hub: what they do, who may, and that nothing sent to them is more than refused."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from hub_factories import PASSWORDS, Browser, Hub, running, store_of
 
+from twinpane_hub import accounts
 from twinpane_hub.network.api_routes import ROOT, ROUTES, Route
 from twinpane_hub.project_tokens import NETWORK
 
@@ -224,3 +226,22 @@ def test_what_is_refused_is_one_sentence(hub: Hub, token: str, method: str, path
     said = answer.json()["message"]
     assert words in said
     assert len(said.splitlines()) <= 1
+
+
+def test_a_role_that_is_taken_closes_pages_and_api(hub: Hub) -> None:
+    """Within a minute, also for a token that its owner made while an administrator."""
+    file = hub.folder / "accounts.toml"
+    known = accounts.load(file)
+    deputy = accounts.Account(password=known["steward"].password, groups=("steward", "admin"))
+    accounts.save(file, known | {"steward": deputy})
+    browser = hub.sign_in("steward")
+    page = press(browser, "/hub/token", project=NETWORK, days="1", password=PASSWORDS["steward"])
+    found = re.search(r'id="token">([^<]+)<', page.text)
+    assert found, page.text
+    assert ask(hub, found[1], "/projects").status_code == 200
+    accounts.save(file, known)
+    until = time.monotonic() + 60
+    while ask(hub, found[1], "/projects").status_code != 403:
+        assert time.monotonic() < until
+        time.sleep(0.5)
+    assert browser.get("/hub/admin/projects").status_code == 403
