@@ -16,10 +16,10 @@ import click
 import httpx
 
 from twinpane_ground.children import end_descendants, take_in_orphans
+from twinpane_ground.ports import is_free
 
 from . import demo_layout
 from .demo_layout import PEOPLE, PROJECTS, RESEARCHERS, REVIEWERS, SITES, DemoSite, Known, Layout
-from .demo_ports import is_free
 from .hub import hub_command, hub_environment
 from .pages import online
 from .processes import ChildFailed, Children

@@ -1,20 +1,8 @@
 """The demo's ports: the requested one for people, and free ones after it for the rest. Every start uses the same ports again."""
 
-import contextlib
-import socket
+from twinpane_ground.ports import is_free
 
 NAMES = ("hub", "proxy", "switchboard")
-
-
-def is_free(port: int, host: str = "127.0.0.1") -> bool:
-    """Whether a server could listen at that port now."""
-    with contextlib.closing(socket.socket()) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
 
 
 def choose(port: int, sites: tuple[str, ...], before: dict[str, int]) -> dict[str, int]:

@@ -13,10 +13,8 @@ from twinpane_ground import atomic
 
 from . import accounts, disabled, known_names, network_command
 from .accounts import AccountsError
-from .demo_ports import is_free
 from .disabled import DisabledError
-from .proxy import proxy_command
-from .settings import ENVIRONMENT, MOVED, HubSettings, LocalSignIn, OidcSignIn, SettingsError, load
+from .settings import ENVIRONMENT, HubSettings, LocalSignIn, SettingsError, load
 
 HERE = Path(__file__).parent
 
@@ -46,40 +44,6 @@ def hub_environment(file: Path) -> dict[str, str]:
     return {name: os.environ[name] for name in keep if name in os.environ} | {"LANG": "C.UTF-8", ENVIRONMENT: str(file.resolve())}
 
 
-def check(settings: HubSettings) -> None:
-    """Find out what would stop the hub, before it starts. Raises SettingsError, StoreError, AccountsError and OSError, in words."""
-    from .network.store import NetworkStore
-
-    disabled.load(settings.state_folder)
-    known_names.check_databases(settings)
-    file = settings.folder / "hub.toml"
-    if (settings.review or settings.database) and file.exists() and file.stat().st_mode & 0o077:
-        raise SettingsError(f"{file} holds secrets, and others on this machine may read it: chmod 600 {file}")
-    settings.state_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    if not os.access(settings.state_folder, os.W_OK):
-        raise SettingsError(f"the state folder {settings.state_folder} cannot be written: give it to the user that runs the hub")
-    network = NetworkStore(settings.store_url)()
-    if not network.sites and not network.projects and (settings.folder / "projects.toml").exists():
-        raise SettingsError(f"projects.toml is not read any more. {MOVED}.")
-    if isinstance(settings.sign_in, LocalSignIn):
-        store = settings.path(settings.sign_in.accounts)
-        if not store.exists():
-            raise SettingsError(
-                f"there are no accounts yet: add one with `twinpane hub account {settings.folder / 'hub.toml'} NAME --group researcher`"
-            )
-        accounts.load(store)
-    if isinstance(settings.sign_in, OidcSignIn) and not os.environ.get("OAUTH_CLIENT_SECRET"):
-        raise SettingsError("the provider's secret for this hub is missing: set the environment variable OAUTH_CLIENT_SECRET")
-    if not settings.proxy:
-        proxy_command()
-    for name, port, host in (
-        ("port", settings.port, settings.host), ("hub_port", settings.hub_port, "127.0.0.1"),
-        ("proxy_port", settings.proxy_port, "127.0.0.1"), ("switchboard_port", settings.switchboard_port, "127.0.0.1"),
-    ):  # fmt: skip
-        if not is_free(port, host):
-            raise SettingsError(f"port {port} is in use: stop what uses it, or set another `{name}` in {file}")
-
-
 @click.group()
 def hub() -> None:
     """Run a hub."""
@@ -89,15 +53,15 @@ def hub() -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def run(file: Path) -> None:
     """Run the hub of settings FILE (hub.toml) until it is told to stop."""
-    from .network.database import StoreError
+    from . import before_start
 
     file = file.resolve()
     try:
         if file.name != "hub.toml":
             raise SettingsError(f"{file.name} must be called hub.toml: the hub's other processes look for that name")
         settings = load(file)
-        check(settings)
-    except (SettingsError, StoreError, AccountsError, DisabledError, OSError) as error:
+        before_start.check(settings)
+    except before_start.ERRORS as error:
         raise click.ClickException(str(error)) from None
     os.chdir(settings.folder)
     command = hub_command(settings)

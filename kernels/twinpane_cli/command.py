@@ -68,6 +68,12 @@ def _hub() -> click.Command:
     return hub
 
 
+def _doctor() -> click.Command:
+    from .doctor.doctor import doctor
+
+    return doctor
+
+
 COMMANDS = {
     "demo": Subcommand(_demo, "Start a hub, three sites and their data on this machine.", "hub,site"),
     "run": Subcommand(_run, "Run a notebook at every site, without a browser.", "notebook"),
@@ -76,6 +82,7 @@ COMMANDS = {
     "receipt": Subcommand(_receipt, "Check receipts of released items, offline.", "site"),
     "data": Subcommand(_data, "Make data to try Twinpane with.", "hub"),
     "hub": Subcommand(_hub, "Run the hub of a settings file, add accounts and site tokens.", "hub"),
+    "doctor": Subcommand(_doctor, "Look at this machine: can a site or hub run here?", "hub,site"),
 }
 """By name, in the order of help."""
 

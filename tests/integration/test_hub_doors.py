@@ -19,7 +19,7 @@ from test_hub_removed import make_token, token_in, who, within
 
 from twinpane_ground import children
 from twinpane_hub import accounts
-from twinpane_hub.hub import check
+from twinpane_hub.before_start import check
 from twinpane_hub.hub import hub as hub_command
 from twinpane_hub.settings import load
 

@@ -43,6 +43,20 @@ def opened(url: str) -> Engine:
     return engine
 
 
+def reachable(url: str) -> None:
+    """Find out whether a database answers, without a change to it: a file that is not there yet is none. Raises StoreError."""
+    try:
+        engine = _engine(url)
+        if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
+            return
+        with engine.connect() as connection:
+            connection.exec_driver_sql("select 1")
+    except (ArgumentError, ModuleNotFoundError) as error:
+        raise StoreError(f"`database` in hub.toml is no address of a database that this hub can use: {error}") from None
+    except (SQLAlchemyError, OSError) as error:
+        raise StoreError(f"the hub's store at {_shown(url)} cannot be used: {plain(error)}") from None
+
+
 @contextlib.contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """A connection in a transaction that writes: it is done whole or not at all."""
