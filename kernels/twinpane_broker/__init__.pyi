@@ -56,6 +56,9 @@ from .errors import RefusalCode as RefusalCode
 from .errors import Refused as Refused
 from .memory import DamagedMemory as DamagedMemory
 from .memory import SqliteMemory as SqliteMemory
+from .memory import releases_unknown as releases_unknown
+from .memory import require_whole_memory as require_whole_memory
+from .memory import rows_forgotten as rows_forgotten
 from .memory import sets_told as sets_told
 from .model import Closed as Closed
 from .model import canonical_json as canonical_json

@@ -38,7 +38,7 @@ from twinpane_broker.rules.policy import Rules
 
 from .disclosure import differential_privacy
 from .errors import EngineError, RefusalCode, Refused
-from .memory import Decision, Memory, Standing, Totals
+from .memory import Decision, Memory, Standing, Totals, release_id
 from .model import canonical_json
 
 DISTANCE = b"twinpane-distance:"
@@ -227,9 +227,8 @@ class Broker:
     def _release(self, plan: Plan, bound: ResolvedPlan, answer: Answer) -> Release:
         columns = tuple(_column(name, part, bound, self.rules) for name, part in zip(plan.names, plan.parts, strict=True))
         rows = arranged(answer.rows, plan)
-        identity = canonical_json([plan.hash, self._key(bound), hashlib.sha256(answer.body).hexdigest()])
         return Release(
-            id=hashlib.sha256(identity).hexdigest()[:32],
+            id=release_id(plan.hash, self._key(bound), hashlib.sha256(answer.body).hexdigest()),
             site=self.catalogue.site,
             plan_hash=plan.hash,
             snapshot=self.catalogue.snapshot,

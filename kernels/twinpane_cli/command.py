@@ -30,6 +30,7 @@ def _run() -> click.Command:
 
 def _site() -> click.Command:
     from twinpane_review.steward.overview_cli import command as overview
+    from twinpane_site.backup.backup_cli import COMMANDS as OF_BACKUPS
     from twinpane_site.cli import ledger, site
     from twinpane_site.ledger_cli import COMMANDS as OF_THE_LEDGER
     from twinpane_site.project_cli import COMMANDS as OF_PROJECTS
@@ -37,7 +38,7 @@ def _site() -> click.Command:
 
     from .serve_site import serve
 
-    for command in (serve, overview, *OF_THE_STEWARD, *OF_PROJECTS):
+    for command in (serve, overview, *OF_THE_STEWARD, *OF_PROJECTS, *OF_BACKUPS):
         site.add_command(command)
     for command in OF_THE_LEDGER:
         ledger.add_command(command)

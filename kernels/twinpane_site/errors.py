@@ -20,6 +20,10 @@ class StoreError(SiteError):
     """The site's database cannot be read or written (disk full, read-only, damaged); the transaction it was part of did not happen."""
 
 
+class BackupError(SiteError):
+    """A backup cannot be made, is not what the site signed, or would have the site forget what it let out; nothing was changed."""
+
+
 class LedgerError(StoreError):
     """The ledger cannot be written or does not hold together: nothing may leave."""
 

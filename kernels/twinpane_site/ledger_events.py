@@ -70,6 +70,7 @@ class LedgerEvent(Enum):
     unfreeze = "unfreeze", "by freeze", "A steward agreed to unfreeze. `freeze`: the number of the line that froze the site."
     seen = "seen", "by upto hash", "A steward has looked at the ledger up to the line `upto`, whose hash this was."
     unfrozen = "unfrozen", "by freeze", "The site was unfrozen. `by`: the two stewards who had agreed."
+    restored = "restored", "made line", "A backup of the site took its place: it was taken at `made`, and the lines up to `line` are its."
 
     required: frozenset[str]
     allowed: frozenset[str]
