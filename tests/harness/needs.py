@@ -11,6 +11,7 @@ NEEDS = {
     "Linux 6.16": "What older ones cannot do is a note of the self-test.",
     "PostgreSQL": "One of two optional engines; `make test` installs the server where it may.",
     "Java": "The other optional engine, Spark, runs on it; `make test` installs it where it may.",
+    "systemd": "Units are tried by it alone, as the first process of namespaces that root makes.",
     "Chromium": "`make setup` installs it as root; without it the walks through the browser cannot be made.",
 }
 
