@@ -1,7 +1,19 @@
 #!/bin/sh
-# What only some tests need: a PostgreSQL server and Java for Spark. Installed where that is possible without asking;
+# What only some tests need: a PostgreSQL server, Java for Spark, and the program of nginx. Installed where that is possible without asking;
 # otherwise it is said which tests will skip, and how to have them run.
 set -eu
+# Its package would start a web server of the machine: only the program is taken out of it.
+nginx=.venv/servers/nginx
+if ! command -v nginx >/dev/null 2>&1 && [ ! -x $nginx ] && command -v apt-get >/dev/null 2>&1; then
+    fetched=$(mktemp -d)
+    if (cd "$fetched" && { apt-get download nginx || { apt-get update && apt-get download nginx; }; } && dpkg-deb -x nginx_*.deb .) >/dev/null 2>&1; then
+        mkdir -p .venv/servers
+        cp "$fetched/usr/sbin/nginx" $nginx
+    else
+        echo "setup: tests of the example of a proxy will skip: nginx could not be fetched (sudo apt-get install nginx)"
+    fi
+    rm -rf "$fetched"
+fi
 missing=""
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null 2>&1 || missing="$missing postgresql"
 command -v java >/dev/null 2>&1 || missing="$missing default-jre-headless"

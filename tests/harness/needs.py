@@ -12,6 +12,7 @@ NEEDS = {
     "PostgreSQL": "One of two optional engines; `make test` installs the server where it may.",
     "Java": "The other optional engine, Spark, runs on it; `make test` installs it where it may.",
     "systemd": "Units are tried by it alone, as the first process of namespaces that root makes.",
+    "nginx": "The example of a proxy is for it; `make test` fetches the program where it may.",
     "Chromium": "`make setup` installs it as root; without it the walks through the browser cannot be made.",
 }
 

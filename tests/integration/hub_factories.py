@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -88,11 +89,11 @@ class AsBrowsersDo(DefaultCookiePolicy):
 class Browser:
     """Somebody's browser: cookies, redirects, and the header against forged requests."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, verify: ssl.SSLContext | bool = True) -> None:
         resolve_here()
         self.hosts = Hosts(url)
         jar = CookieJar(AsBrowsersDo())
-        self.client = httpx.Client(base_url=url, cookies=jar, follow_redirects=True, timeout=60, trust_env=False)
+        self.client = httpx.Client(base_url=url, cookies=jar, follow_redirects=True, timeout=60, trust_env=False, verify=verify)
 
     def get(self, path: str) -> httpx.Response:
         """Open a page as a person does, by a link."""
