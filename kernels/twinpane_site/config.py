@@ -4,13 +4,14 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints, model_validator
 
 from twinpane_broker import Catalogue, Closed, Identifier, PolicyError, Rules, SiteId, preset_and_own
 from twinpane_ground import strict_toml
 from twinpane_sandbox.limits import MIB, Limits
-from twinpane_wire.address import switchboard_url
+from twinpane_wire.address import is_loopback, switchboard_url
 from twinpane_wire.messages import ProjectId, UserName
 from twinpane_wire.prefix_code import PrefixCode
 
@@ -48,6 +49,18 @@ class ReviewAddress(Closed):
     public_url: Url
     sign_in: Literal["site", "hub"] = "site"
     """Whose accounts reviewers sign in with: the site's own, or the hub's too. Stewards sign in with the site's alone."""
+    plain_http: bool = False
+    """The steward's word that ``public_url`` may be ``http://`` on the network: others there can then read passwords and real items."""
+
+    @model_validator(mode="after")
+    def _read_by_nobody_between(self) -> Self:
+        parts = urlsplit(self.public_url)
+        if parts.scheme == "http" and not is_loopback(parts.hostname or "") and not self.plain_http:
+            raise ValueError(
+                "public_url must be https://: passwords and patients' data go there. Put a TLS proxy before the pages; for a trial where "
+                "anybody may listen, add plain_http = true"
+            )
+        return self
 
 
 class Project(Closed):

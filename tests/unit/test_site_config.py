@@ -260,3 +260,18 @@ def test_a_project_knows_of_its_tables_and_of_nothing_hidden(folder):
     every = project_catalogue(site.catalogue, Project(id="all", members=()))
     assert every.table("person").column("seen") is None
     assert "seen" not in every.model_dump_json()
+
+
+@pytest.mark.parametrize("url", ["http://review.example", "http://192.0.2.7:8443", "http://localhost.review.example/"])
+def test_plain_http_on_the_network_is_refused(url):
+    """Passwords and real items go to the pages. Before, a steward had not even to say that others may listen."""
+    text = site_text(public_url=url)
+    with pytest.raises(ConfigError, match="must be https://"):
+        strict_toml.parse(text, SiteConfig, "site.toml", ConfigError)
+    said = text.replace("public_url =", "plain_http = true\npublic_url =")
+    assert strict_toml.parse(said, SiteConfig, "site.toml", ConfigError).review.public_url == url
+
+
+@pytest.mark.parametrize("url", ["https://review.example", "http://127.0.0.1:8443", "http://localhost:8443", "http://[::1]:8443"])
+def test_tls_or_this_machine_needs_no_word(url):
+    assert strict_toml.parse(site_text(public_url=url), SiteConfig, "site.toml", ConfigError).review.public_url == url
