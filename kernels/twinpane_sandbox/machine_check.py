@@ -41,7 +41,8 @@ def check() -> Host:
         raise SandboxUnavailable(f"{host.bwrap} does not run ({error})", "reinstall the package bubblewrap") from None
     if done.returncode != 0:
         raise diagnose(done.stderr.strip(), root=os.geteuid() == 0, read=_read)
-    with spawn(["/bin/true"], ChildSetup(plan(["/usr"], {}))) as trial:
+    shown = ["/usr", *host.root_folders, *host.etc, *map(str, (*host.environment, *host.packages))]
+    with spawn(["/bin/true"], ChildSetup(plan(shown, {}))) as trial:
         assert trial.stdout is not None
         trial.stdout.read()
     return host
