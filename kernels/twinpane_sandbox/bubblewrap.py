@@ -93,8 +93,11 @@ def mounts(sandbox: Sandbox, host: Host) -> tuple[Mount, ...]:
     own_etc = Path(__file__).parent / "etc"
     places = _view("/usr", "/usr", host)
     places += [Mount(Kind.link, name, target) for name, target in host.root_links]
-    for name in (*host.root_folders, *host.etc):
+    for name in host.root_folders:
         places += _view(name, name, host)
+    for name in host.etc:
+        # A file is copied: a view of it would be one of /etc, which an ordinary user cannot have where containers mount files below it.
+        places += _view(name, name, host) if os.path.isdir(name) else [Mount(Kind.read_only, name, f"{FIXED}{name}")]
     places += [Mount(Kind.view, f"/etc/{name}", str(own_etc / name)) for name in OWN_ETC]
     places += [Mount(Kind.link, "/etc/localtime", "/usr/share/zoneinfo/UTC")]
     # Before the environment, which may itself lie below the host's /tmp.
@@ -157,7 +160,9 @@ def plan(places: Iterable[Mount], sandbox: Sandbox, host: Host) -> OverlayViews:
     sources = [str(mount.source) for mount in places if mount.kind is Kind.view]
     binds = [str(mount.source) for mount in places if mount.kind in (Kind.writable, Kind.read_only)] if sandbox.owner else []
     found_here = [source for source in binds if not source.startswith(f"{STAGE}/")]
-    return overlay_views.plan(sources, {"empty": b"", **proc_files.texts(sandbox.limits, host.processors)}, sandbox.holder, found_here)
+    files = {name.lstrip("/"): Path(name).read_bytes() for name in host.etc if not os.path.isdir(name)}
+    fixed = {"empty": b"", **files, **proc_files.texts(sandbox.limits, host.processors)}
+    return overlay_views.plan(sources, fixed, sandbox.holder, found_here)
 
 
 def environment(sandbox: Sandbox, host: Host) -> dict[str, str]:

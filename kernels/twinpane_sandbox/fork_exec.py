@@ -17,7 +17,7 @@ from twinpane_ground.lifeline import die_with_parent, outlive_parent
 from .errors import SandboxUnavailable
 
 REMEDY = (
-    "a Linux of 5.11 or newer with overlayfs and tmpfs; nothing mounted below /usr, /etc and the Python environment; where AppArmor "
+    "a Linux of 5.11 or newer with overlayfs and tmpfs; nothing mounted below /usr and the Python environment; where AppArmor "
     "restricts user namespaces, a profile that lets this Python make them (`userns,`); or an agent that is root"
 )
 WORDS = 1000

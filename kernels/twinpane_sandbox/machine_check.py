@@ -41,7 +41,7 @@ def check() -> Host:
         raise SandboxUnavailable(f"{host.bwrap} does not run ({error})", "reinstall the package bubblewrap") from None
     if done.returncode != 0:
         raise diagnose(done.stderr.strip(), root=os.geteuid() == 0, read=_read)
-    shown = ["/usr", *host.root_folders, *host.etc, *map(str, (*host.environment, *host.packages))]
+    shown = ["/usr", *host.root_folders, *filter(os.path.isdir, host.etc), *map(str, (*host.environment, *host.packages))]
     with spawn(["/bin/true"], ChildSetup(plan(shown, {}))) as trial:
         assert trial.stdout is not None
         trial.stdout.read()
