@@ -12,9 +12,9 @@ from twinpane_ground.ports import holder, is_free
 from . import accounts, disabled, known_names
 from .accounts import AccountsError
 from .disabled import DisabledError
-from .network.database import StoreError, reachable
+from .network.database import StoreError, opened, reachable
 from .proxy import proxy_command
-from .settings import MOVED, HubSettings, LocalSignIn, OidcSignIn, SettingsError
+from .settings import MOVED, STORE, HubSettings, LocalSignIn, OidcSignIn, SettingsError
 
 ERRORS = (SettingsError, StoreError, AccountsError, DisabledError, OSError)
 """What a look raises; the text is for the administrator."""
@@ -72,12 +72,18 @@ def _state(settings: HubSettings) -> None:
         raise SettingsError(f"the state folder {settings.state_folder} cannot be written: give it to the user that runs the hub")
 
 
+def _network(settings: HubSettings) -> None:
+    reachable(settings.store_url)
+    if not settings.database and not (settings.state_folder / STORE).exists() and (settings.folder / "projects.toml").exists():
+        raise SettingsError(f"projects.toml is not read any more. {MOVED}.")
+
+
 PORTS = Look("ports", _ports, "those of hub.toml are free")
 LOOKS = (
     Look("people shut out", lambda settings: disabled.load(settings.state_folder), "their list can be read"),
     Look("databases", known_names.check_databases, "they can be read"),
     Look("hub.toml", _settings_private, "it can be used, and nobody else reads its secrets"),
-    Look("network", lambda settings: reachable(settings.store_url), "the store of projects and sites can be reached, or is made at the start"),
+    Look("network", _network, "the store of projects and sites answers, or is made at a start"),
     Look("sign-in", _sign_in, "accounts or the provider's secret are there"),
     Look("proxy", _proxy, "its program is there"),
     PORTS,
@@ -90,14 +96,6 @@ def check(settings: HubSettings) -> None:
     """Find out what would stop the hub. Raises one of ``ERRORS``, in words."""
     for look in LOOKS:
         look.at(settings)
+    # Looks change nothing. A start makes the store, or brings its tables to this version.
     settings.state_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _network(settings)
-
-
-def _network(settings: HubSettings) -> None:
-    """Open the store, which makes its tables: the one thing that no look does, as looks change nothing."""
-    from .network.store import NetworkStore
-
-    network = NetworkStore(settings.store_url)()
-    if not network.sites and not network.projects and (settings.folder / "projects.toml").exists():
-        raise SettingsError(f"projects.toml is not read any more. {MOVED}.")
+    opened(settings.store_url)

@@ -102,7 +102,7 @@ def test_a_hub_is_looked_at_by_what_its_start_looks_at(tmp_path: Path) -> None:
         status, found = told("hub", file)
     assert status == 1
     wrong = {name for name, each in found.items() if each["grade"] == "wrong"}
-    assert wrong >= {"hub.toml", "projects", "sign-in", f"port {load(file).switchboard_port} (switchboard_port)"}
+    assert wrong >= {"hub.toml", "network", "sign-in", f"port {load(file).switchboard_port} (switchboard_port)"}
     assert found["hub.toml"]["remedy"] == f"chmod 600 {file}"
     assert not (tmp_path / "hub").exists()
 
