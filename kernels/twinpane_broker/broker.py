@@ -25,7 +25,6 @@ from twinpane_broker.disclosure.beside import Beside
 from twinpane_broker.disclosure.costs import Cost, Spent, cost_of
 from twinpane_broker.disclosure.judge import WITHHELD, Answer, Judged, judge
 from twinpane_broker.disclosure.known_group import GROUPS, known_groups
-from twinpane_broker.disclosure.row_base import row_base
 from twinpane_broker.disclosure.set_names import SetNames, name_of_everybody
 from twinpane_broker.engine.engine import Engine
 from twinpane_broker.evidence.evidence import Evidence
@@ -233,7 +232,7 @@ class Broker:
             plan_hash=plan.hash,
             snapshot=self.catalogue.snapshot,
             policy=self._version,
-            rules=applied(self.rules, plan, row_base(bound, self.rules)),
+            rules=applied(self.rules, plan, answer.row_base),
             persons=answer.persons,
             about=answer.about,
             columns=columns,

@@ -110,8 +110,8 @@ class Trace:
 class WatchedPattern(judge_module.SuppressionPattern):
     """A table's suppressed cells, which tells companions of the memory's from those of other rules."""
 
-    def __init__(self, table: Table, bound: ResolvedPlan, rules: Rules) -> None:
-        super().__init__(table, bound, rules)
+    def __init__(self, table: Table, bound: ResolvedPlan, rules: Rules, row_base: int) -> None:
+        super().__init__(table, bound, rules, row_base)
         self.for_memory: set[Index] = set()
         self._closing = False
         _of_current(lambda trace: trace.patterns.append(self))

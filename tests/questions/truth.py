@@ -72,16 +72,26 @@ class Raw:
         dimensions, measures = _places(plan, columns)
         bins = [partial(_in_bin, group, axis) for group, axis in zip(plan.group_by, bound.axes, strict=True)]
         truths, cut = (_by_key(rows, dimensions, bins) for rows in (plain, clipped))
+        row_base = next((rule.numbers["base"] for rule in release.rules if rule.code == "row_rounding"), 0)
         verdict, seen = Verdict(), set[Key]()
         for row in release.rows:
             for key in _keys(row, truths):
                 seen.add(key)
-            self._judge(row, plan, bound, measures, truths, cut, coarse, verdict)
+            self._judge(row, plan, bound, measures, truths, cut, coarse, row_base, verdict)
         verdict.unlisted = len(truths.keys() - seen)
         return verdict
 
     def _judge(
-        self, row: Row, plan: Plan, bound: ResolvedPlan, measures: list[int], truths: Any, cut: Any, coarse: float, verdict: Verdict
+        self,
+        row: Row,
+        plan: Plan,
+        bound: ResolvedPlan,
+        measures: list[int],
+        truths: Any,
+        cut: Any,
+        coarse: float,
+        row_base: float,
+        verdict: Verdict,
     ) -> None:
         if any(category.kind in (CategoryKind.other, CategoryKind.total) for category in row.key):
             return
@@ -94,13 +104,13 @@ class Raw:
             counted = isinstance(measure, OfCell)
             nothing = 0 if counted else None
             true, within = (rows[key][place] if key in rows else nothing for rows in (truths, cut))
-            slack = self._slack(measure, value.value, row, bound) + coarse
+            slack = self._slack(measure, value.value, row, bound, row_base) + coarse
             if is_about(row, value):
                 # It is of persons of whom only so many are others, also where numbers were added up or a third group stands between: that
                 # bounds a count; of a share the denominator may be another's too.
                 most = self.rules.most_about_sum
                 # Of rows too: rounded to those of so many persons.
-                each = 1 if measure.of_persons else self._rows_each(bound.plan)
+                each = 1 if measure.of_persons else max(self._rows_each(bound.plan), row_base / self.rules.base)
                 if counted and not measure.takes_within and abs(float(true) - value.value) > slack + most * each:
                     verdict.wrong.append(_told(row, measure, value, true))
             elif true is not None and (abs(float(true) - value.value) <= slack or _is_beyond(float(true), value)):
@@ -110,14 +120,14 @@ class Raw:
             else:
                 verdict.wrong.append(_told(row, measure, value, true))
 
-    def _slack(self, measure: Measure, shown: float, row: Row, bound: ResolvedPlan) -> float:
+    def _slack(self, measure: Measure, shown: float, row: Row, bound: ResolvedPlan, row_base: float) -> float:
         """How far rounding may move a number."""
         base = self.rules.base - 0.5
         if isinstance(measure, OfCell):
             if measure.takes_within:
                 of = max((value.of or 0 for value in row.values), default=0)
                 return 0.1 + (100 * 2 * base / of if of else 100)
-            return base if measure.of_persons else self.rules.base * (1 + self._rows_each(bound.plan))
+            return base if measure.of_persons else max(self.rules.base * (1 + self._rows_each(bound.plan)), row_base)
         # Three digits, of the number or of the span between the bounds, and never finer than the catalogue's precision.
         digits = _third(shown) / 2 + 1e-9
         if not isinstance(measure, OfValues):

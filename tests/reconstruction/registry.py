@@ -19,6 +19,7 @@ from .setting import Attack
 from .shared import one_in_two_cells, overlap
 from .spreads import spreads
 from .thresholds import PLACED, thresholds
+from .together import TOGETHER, together
 from .values import across_tables, new_snapshot
 
 ATTACKS: dict[str, Attack] = {
@@ -32,6 +33,7 @@ ATTACKS: dict[str, Attack] = {
     "known values": known_values,
     "known rows": known_rows,
     "known days": known_days,
+    **{kind.name: partial(together, kind=kind) for kind in TOGETHER},
     **{name: partial(around, name=name) for name in AROUND},
     **{name: partial(beside, name=name) for name in BESIDE},
     **{name: partial(certain, name=name) for name in CERTAIN},

@@ -46,7 +46,7 @@ CUBE = crosstab(3, 4, "cube (a, b)")
 
 def holes(bound: object, cells: Cells, rules: Rules) -> SuppressionPattern | None:
     """The closed holes of a table; None where it is not released."""
-    made = SuppressionPattern(table_of(bound, evidence(bound, cells)), bound, rules)
+    made = SuppressionPattern(table_of(bound, evidence(bound, cells)), bound, rules, rules.base)
     return made if made.close() and not made.too_many else None
 
 

@@ -183,12 +183,12 @@ def test_leverage_is_one_persons_share_of_all_squares(tmp_path: Path) -> None:
     """Of rows and of what values sum up to: one far from the others has nearly all; where all are alike nobody has any."""
     far = dated(tmp_path / "far", True, lambda i: [1, 3] * 10 if i == 600 else [1 + i % 3])
     bound = bound_to(f"select {DAYS[0]} from visit v", DATED)
-    cell = far.engine.measure(replace(bound, weighed=True)).cell(())
+    cell = far.engine.measure(replace(bound, weighed=10)).cell(())
     assert cell.weight == pytest.approx(19.019**2 / (19.019**2 + 999 * 0.019**2), rel=0.01)
     assert cell.spreads[0] is not None
     assert cell.spreads[0].weight < MOST_WEIGHT
     same = dated(tmp_path / "same", True, lambda _: [1, 3])
-    cell = same.engine.measure(replace(bound, weighed=True)).cell(())
+    cell = same.engine.measure(replace(bound, weighed=10)).cell(())
     assert cell.spreads[0] is not None
     assert (cell.weight, cell.spreads[0].weight) == (0, 0)
 
@@ -197,7 +197,7 @@ def test_leverage_is_one_persons_share_of_all_squares(tmp_path: Path) -> None:
 def test_leverage_is_the_same_of_persons_in_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: int) -> None:
     """Where rows are too many at once, a sample tells that nobody weighs much, or persons are added up in parts."""
     made = dated(tmp_path / "site", True, lambda i: [1 + i % 9] * (1 + i % 2))
-    bound = replace(bound_to(f"select {DAYS[0]} from visit v", DATED), weighed=True)
+    bound = replace(bound_to(f"select {DAYS[0]} from visit v", DATED), weighed=10)
     whole = made.engine.measure(bound).cell(())
     monkeypatch.setattr(weights, "ROWS_AT_ONCE", 100)
     monkeypatch.setattr(weights, "SAMPLE_ROWS", sample)
@@ -231,3 +231,19 @@ def test_days_from_a_secret_first_event_tell_of_nobody(tmp_path: Path) -> None:
         assert isinstance(answer, Release), answer
         seen.append([value.value for row in answer.rows for value in row.values])
     assert seen[0] == seen[1] == [None]
+
+
+@pytest.mark.parametrize("together", range(1, 10))
+def test_a_few_who_weigh_much_together_do_not_hide_each_other(tmp_path: Path, together: int) -> None:
+    """Up to nine come fifteen times among fifty who come once or twice: each weighs much among those who are left without some others."""
+    made = dated(tmp_path / "site", True, lambda i: [1] * (15 if i < together else 1 + i % 2 if i < 60 else 0))
+    cell = made.engine.measure(replace(bound_to("select count(*) n from visit v", DATED), weighed=10)).cell(())
+    assert cell.weight > MOST_WEIGHT
+
+
+def test_as_many_as_the_threshold_say_how_often_persons_come(tmp_path: Path) -> None:
+    """Where ten come fifteen times, these are the rows of a person; of nine it is the next one's."""
+    for often, rows in ((10, 15), (9, 2)):
+        made = dated(tmp_path / str(often), True, lambda i, often=often: [1] * (15 if i < often else 1 + i % 2))
+        cell = made.engine.measure(replace(bound_to("select count(*) n from visit v", DATED), weighed=10)).cell(())
+        assert cell.often == rows

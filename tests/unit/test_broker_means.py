@@ -14,7 +14,7 @@ from twinpane_broker.aggregates.sum import Sum
 from twinpane_broker.aggregates.sums import least_decimals, mean_decimals
 from twinpane_broker.aggregates.value import Value
 from twinpane_broker.catalogue.catalogue import Catalogue, Column
-from twinpane_broker.disclosure.row_base import row_base
+from twinpane_broker.disclosure.row_base import Often, row_base
 from twinpane_broker.release.pooling import pool
 from twinpane_broker.release.release import Release, ReleasedColumn, Row
 from twinpane_broker.release.shown import shown_number
@@ -222,3 +222,18 @@ def test_the_base_of_rows_grows_with_rows_per_person(rows: tuple[float, ...], sq
     """By the catalogue, which everybody knows; always a multiple of the policy's base."""
     assert row_base(bound_to(sql, _many(rows)), TEN_FIVE) == base
     assert row_base(bound_to(sql, _many(rows)), EXACT) == 1
+
+
+@pytest.mark.parametrize(
+    ("rules", "often", "base"),
+    [
+        (TEN_FIVE, Often(24, False), 250),
+        (TEN_FIVE, Often(24, True), 500),
+        (TEN_FIVE, Often(1, True), 5),
+        (EXACT, Often(24, False), 1),
+        (EXACT, Often(15, True), 220),
+    ],
+)
+def test_the_base_of_rows_is_no_finer_than_a_groups_rows(rules: Rules, often: Often, base: int) -> None:
+    """All of a place come 24 times, or as many as the threshold do: rows tell no number of persons that is not told of persons too."""
+    assert row_base(bound_to("SELECT count(*) FROM visit"), rules, often) == base

@@ -199,7 +199,7 @@ def pattern_of(*suppressed: tuple[int, int]) -> SuppressionPattern:
     """A table of two by three with these cells suppressed."""
     bound = by_sex_and_race({"kind": "persons"})
     cells = {(0, 0): 103, (0, 1): 61, (0, 2): 48, (1, 0): 87, (1, 1): 72, (1, 2): 77}
-    made = SuppressionPattern(table_of(bound, evidence(bound, cells)), bound, TEN_FIVE)
+    made = SuppressionPattern(table_of(bound, evidence(bound, cells)), bound, TEN_FIVE, TEN_FIVE.base)
     made.refuse(dict.fromkeys(suppressed, REFUSED))
     return made
 

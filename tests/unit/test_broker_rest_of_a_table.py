@@ -40,7 +40,7 @@ def test_a_sum_whose_part_is_suppressed_is_not_shown() -> None:
     """A reader who does not see the women cannot subtract them: then the men are refused without a number."""
     bound = bound_to("SELECT sex, count(*) AS n FROM person GROUP BY sex")
     table = table_of(bound, evidence(bound, {(0,): 400, (1,): 480}))
-    pattern = SuppressionPattern(table, bound, TEN_FIVE)
+    pattern = SuppressionPattern(table, bound, TEN_FIVE, TEN_FIVE.base)
     pattern.refuse({(1,): Standing(False, StandIn(some(480), 480, rests_on=(table.cell((0,)).who,)))})
     assert pattern.unsupported() == {}
     pattern.refuse({(0,): REFUSED})

@@ -52,7 +52,7 @@ class Spread:
     """The values that were clipped, as rows, where a mean or sum was asked for; None if there are none."""
     weight: float = 0.0
     """Where it was asked, the largest leverage of a person: the square of what his values sum up to beyond as many average ones, by the sum
-    of these squares over all persons. May be an upper bound that is small."""
+    of these squares over all persons, but for a few heavier ones. May be an upper bound that is small."""
 
     @property
     def persons(self) -> int:
@@ -91,6 +91,8 @@ class CellEvidence:
     """One per pair of ``ResolvedPlan.value_pairs``, in order; None where nobody has both values."""
     weight: float = 0.0
     """The same of numbers of rows: of a person's beyond the average person's."""
+    often: int = 0
+    """Where it was asked, a number of rows that as many persons have at least as were looked at."""
     counted: int | None = None
     """The number of persons where it was not counted in ``who``: a reader's sum of numbers, in place of a set's own."""
 

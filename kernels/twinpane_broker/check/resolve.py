@@ -49,8 +49,8 @@ class ResolvedPlan:
     """Whether it is asked beside another question, of what is known or of everybody. Such questions recur, so their evidence is kept."""
     firsts: Mapping[str, First] = field(default_factory=dict)
     """The first events, their conditions resolved, by the names of their tables."""
-    weighed: bool = False
-    """Whether it is asked how much single persons weigh in each cell (``CellEvidence.weight``)."""
+    weighed: int = 0
+    """Of how many persons it is asked how much they weigh in each cell (``CellEvidence.weight``)."""
 
     @property
     def populated(self) -> tuple[str, ...]:

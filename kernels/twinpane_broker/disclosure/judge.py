@@ -37,7 +37,7 @@ from .known_plans import is_known_beside
 from .known_regions import KnownRegions
 from .known_values import KnownValues
 from .placing import Placing
-from .row_base import coarse_row_base, row_base
+from .row_base import NOBODY_OFTEN, coarse_row_base, row_base
 from .secondary_suppression import SuppressionPattern, ToldTotal
 from .set_names import SetNames
 from .stand_in_table import table_of_stand_in
@@ -51,6 +51,8 @@ class Answer(Closed):
     rows: Annotated[tuple[Row, ...], Field(max_length=MAX_ROWS)] = ()
     account: AccountLines = ()
     """The attributes that it tells of, when it was given."""
+    row_base: Annotated[int, Field(ge=1)] | None = None
+    """What its numbers of rows and values are rounded to."""
 
     @cached_property
     def body(self) -> bytes:
@@ -87,7 +89,7 @@ def judge(
     that set's where it can be made. ``names`` are those of the question's sets, if they were made before. Raises
     PolicyError if the rules need a ``secret`` and there is none, and EngineError.
     """
-    counter, names = Counter(rules, secret, row_base(bound, rules)), names or SetNames(bound)
+    names = names or SetNames(bound)
     about, described = False, names
     # A reader could compare the question with and without a condition; one that leaves out a few known persons would single them out.
     if not known_conditions_are_safe(bound, beside.measured, rules) or not conditions_are_safe(bound, evidence, rules):
@@ -95,6 +97,9 @@ def judge(
     around = KnownAround(bound, beside.measured, beside.distance)
     if around.are_too_many or (regions := KnownRegions(bound, beside.measured)).are_too_many:
         return WITHHELD
+    known = KnownValues(bound, beside.measured, rules)
+    often = known.often if bound.plan.measures and not evidence.one_row_each else NOBODY_OFTEN
+    counter = Counter(rules, secret, row_base(bound, rules, often))
     asked_of = Placing(names, beside, around, regions if regions.are_several else None, counter)
     standing = asked_of.place(evidence.who, (), ())
     whole = StandIn(evidence.who, evidence.persons) if standing.admitted else standing.stand_in
@@ -105,8 +110,7 @@ def judge(
         beside.instead(whole.who)
         evidence, about, names = of_stand_in, True, SetNames(bound, whole.said or fingerprint(whole.who))
         asked_of = Placing(names, beside, None, None, counter)
-    coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules))
-    known = KnownValues(bound, beside.measured)
+    coarse = CoarseCounter(rules, secret, coarse_row_base(bound, rules, often))
     total = ToldTotal(evidence.who, evidence.persons) if about else ToldTotal(whole.who, whole.persons, standing.admitted)
     stand_in = whole if about else None
     asked = _Asked(bound, rules, counter, coarse, names, described, evidence.one_row_each, stand_in, beside, known, total, asked_of)
@@ -128,7 +132,9 @@ def judge(
         for kind, sets in part.values.items():
             values[kind] = (*values.get(kind, ()), *sets)
     told = tuple(_in_order(bound, rows, full.table.kept))
-    return Judged(Answer(persons=counter.shown(whole.who, whole.persons), about=not standing.admitted, rows=told), tuple(released), values)
+    persons = counter.shown(whole.who, whole.persons)
+    answer = Answer(persons=persons, about=not standing.admitted, rows=told, row_base=counter.row_base)
+    return Judged(answer, tuple(released), values)
 
 
 @dataclass
@@ -180,7 +186,7 @@ class _Asked:
 
     def settled(self, table: Table) -> _Part | None:
         """The table with enough cells suppressed that rules and memory allow the rest; None if too little is left."""
-        holes = SuppressionPattern(table, self.bound, self.rules)
+        holes = SuppressionPattern(table, self.bound, self.rules, self.counter.row_base)
         asked: set[Index] = set()
         while holes.close() and not holes.too_many:
             fresh = [cell for cell in holes.left if cell not in asked and table.size(cell)]
@@ -219,7 +225,7 @@ class _Asked:
 
     def nothing_of(self, table: Table) -> _Part:
         """The table with nothing shown."""
-        holes = SuppressionPattern(table, self.bound, self.rules)
+        holes = SuppressionPattern(table, self.bound, self.rules, self.counter.row_base)
         holes.refuse(dict.fromkeys(table.shown, REFUSED))
         return _Part(table, holes, [], self.stand_in)
 

@@ -22,8 +22,10 @@ from twinpane_broker.cells.cell_evidence import CellEvidence
 from twinpane_broker.check.resolve import ResolvedPlan
 from twinpane_broker.evidence.evidence import Evidence
 from twinpane_broker.evidence.table import Index
+from twinpane_broker.rules.policy import Rules
 
 from .known_plans import asks_for_secrets, grouped, home_of, is_kept_secret, is_of_persons, known_axes, known_plans
+from .row_base import NOBODY_OFTEN, Often
 
 MOST_WEIGHT = 0.25
 """The largest leverage. Of persons of whom every other one is in the group, who has this much moves the mean by as much as all others'
@@ -38,6 +40,8 @@ class KnownValues:
 
     bound: ResolvedPlan
     measured: Callable[[ResolvedPlan], Evidence]
+    rules: Rules
+    """The threshold says of how many persons it is looked at how much they weigh, so that fewer are taken out."""
 
     def one_shows(self, column: str, kept: tuple[int, ...], cell: Index) -> bool:
         """Whether one person would show in a number of a column's values, or of ``ROWS``, in a cell of some of the question's axes.
@@ -53,6 +57,15 @@ class KnownValues:
         place = tuple(at[axis] for axis in known)
         return any(_weight(evidence.cell(place), column) > MOST_WEIGHT for evidence in self._around(column, known))
 
+    @property
+    def often(self) -> Often:
+        """How often the persons of the known groups come, where the question asks for something secret. Raises EngineError."""
+        axes = tuple(range(len(self.bound.axes)))
+        if known_axes(self.bound, axes) == axes and not self._asks_for_secrets(ROWS):
+            return NOBODY_OFTEN
+        groups = [evidence.cell(()) for evidence in self._around(ROWS, ())]
+        return Often(max((group.often for group in groups), default=0), any(group.weight > 0 for group in groups))
+
     def _asks_for_secrets(self, column: str) -> bool:
         """Whether anything but what everybody knows decides who is in a cell: a condition; or, for age, whether there is an event."""
         of_persons = bool(column) and is_of_persons(column, self.bound)
@@ -63,7 +76,7 @@ class KnownValues:
         if (column, kept) not in self._found:
             measure: Measure = Sd(column=column) if column else Count()
             asked = (grouped(known, self.bound, kept, (measure,)) for known in self._plans)
-            self._found[column, kept] = tuple(self.measured(replace(one, weighed=True)) for one in asked if one is not None)
+            self._found[column, kept] = tuple(self.measured(replace(one, weighed=self.rules.threshold)) for one in asked if one is not None)
         return self._found[column, kept]
 
     @cached_property

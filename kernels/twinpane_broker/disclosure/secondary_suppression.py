@@ -21,7 +21,6 @@ from twinpane_broker.rules.sdc_rules import cell_is_safe, threshold_rule
 
 from .classes import Class, classes
 from .feasibility import Audit, Bounds, Need, Total, box
-from .row_base import row_base
 
 SPARSE_FROM = 10
 """The sparse rules are for tables of at least so many cells that somebody is in; smaller ones are judged cell by cell."""
@@ -56,14 +55,14 @@ class ToldTotal:
 class SuppressionPattern:
     """The suppressed cells of a table. They grow until no suppressed number follows from the rest; ``refuse`` and ``hide_one`` add more."""
 
-    def __init__(self, table: Table, bound: ResolvedPlan, rules: Rules) -> None:
+    def __init__(self, table: Table, bound: ResolvedPlan, rules: Rules, row_base: int) -> None:
         self.table = table
         self.rules = rules
         self.reasons: dict[Index, Reason] = {}
         self.stand_ins: dict[Index, StandIn] = {}
         """For cells that the memory refuses: whose number of persons is shown in place of theirs."""
         self._as_few: set[Index] = set()
-        self._row_base = row_base(bound, rules)
+        self._row_base = row_base
         self._overlaps: dict[int, int] = {}
         for cell in table.shown:
             if not cell_is_safe(table.cell(cell), len(table.who), rules):

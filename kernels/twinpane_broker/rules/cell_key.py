@@ -75,7 +75,7 @@ class Counter:
 
     def fewest(self, shown: int) -> int | None:
         """The fewest rows or values that a number as it is shown may stand for; None if it is exact."""
-        return None if self.rules.exact else self._fewest(shown)
+        return None if self.rules.exact and self.row_base == 1 else self._fewest(shown)
 
     def within(self, who: PersonSet, count: int) -> tuple[int, int] | None:
         """Between which numbers one of these persons' rows or values truly lies, by what is shown; None if it is as fine as of persons."""

@@ -1,12 +1,13 @@
 """Row differencing: two questions about the same persons whose rows differ by those of one. The person sets are equal; the rows tell."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from twinpane_broker.release.release import Release
-from twinpane_broker.rules.policy import load_rules
-from unit.broker_world import World, people, visits
+from twinpane_broker.rules.policy import Rules, load_rules
+from unit.broker_world import CATALOGUE, TEN_FIVE, World, people, visits
 
 EXACT = load_rules({"preset": "cms-11", "threshold": 11})
 EVERYBODY = [{"person_id": i, "ward": "icu"} for i in range(1000)] + [{"person_id": i, "ward": "er"} for i in range(0, 1000, 2)]
@@ -61,3 +62,42 @@ def test_rows_of_many_are_told_under_one_description_alone(tmp_path: Path) -> No
     assert (row.persons, row.about) == (1000, True)
     assert row.values[0].suppressed or row.values[0].about
     assert _count(world, f"{ALL} join person on person.person_id = visit.person_id") == 1200
+
+
+PERSON = CATALOGUE.known_table("person")
+KNOWN = tuple(c.model_copy(update={"sensitive": c.name not in ("sex", "race", "age")}) for c in PERSON.columns)
+OPEN = CATALOGUE.model_copy(update={"tables": (PERSON.model_copy(update={"columns": KNOWN}), *CATALOGUE.tables[1:])})
+"""Sex, race and age are known to anybody."""
+TIMES = 24
+
+
+@pytest.mark.parametrize(
+    ("rules", "times"),
+    [
+        pytest.param(TEN_FIVE, lambda i: TIMES if i < 400 else 1, id="all of a group"),
+        pytest.param(TEN_FIVE, lambda i: TIMES if i % 10 == 0 else 1, id="one in ten"),
+        pytest.param(EXACT, lambda i: TIMES if i % 10 == 0 else 1, id="one in ten, exact counts"),
+    ],
+)
+def test_rows_do_not_tell_how_many_come_often(tmp_path: Path, rules: Rules, times: Callable[[int], int]) -> None:
+    """Many of a known group come 24 times: rows, less those who come once, do not say exactly how many of these smoke."""
+    person = people(race=lambda i: "a" if i < 400 else "b", smoker=lambda i: i % 7 < 4, age=lambda i: 20 + i % 60)
+    world = World(
+        tmp_path, rules, catalogue=OPEN, person=person, visit=visits([{"person_id": i} for i in range(1000) for _ in range(times(i))])
+    )
+    joined = "visit v join person p on v.person_id = p.person_id"
+    exact, told = 0, 0
+    for low in range(20, 55, 5):
+        here = person[(person.race == "a") & person.smoker & (person.age >= low) & (person.age < low + 20)].person_id
+        often = sum(times(i) > 1 for i in here)
+        answer = world.ask(
+            f"select count(*) r, count(distinct p.person_id) n from {joined} "
+            f"where p.race = 'a' and p.smoker = true and p.age >= {low} and p.age < {low + 20}"
+        )
+        assert isinstance(answer, Release), answer
+        rows, persons = (value.value for value in answer.rows[0].values)
+        if rows is not None and persons is not None and not answer.rows[0].about:
+            told += 1
+            exact += round(rows / TIMES if often == len(here) else (rows - persons) / (TIMES - 1)) == often
+    assert told >= 3
+    assert exact <= told / 2

@@ -107,6 +107,7 @@ def _of_rows(question: Question, store: Store, sets: LeafSets, runner: Runner, p
             spreads=tuple(spread.get(cell) for spread in spreads),
             pairs=tuple(pair.get(cell) for pair in pairs),
             weight=weighed[cell].rows if bound.weighed else 0.0,
+            often=weighed[cell].often if bound.weighed else 0,
         )
         for cell, tally in found.items()
         for largest, second in [_most_rows(shares[cell], most(cell))]

@@ -29,9 +29,9 @@ class PostgresDialect(Dialect):
         """See Dialect."""
         return f"min({expression})"
 
-    def two_largest(self, expression: str) -> str:
+    def largest(self, expression: str, most: int) -> str:
         """See Dialect."""
-        return f"(array_agg({expression} ORDER BY {expression} DESC) FILTER (WHERE {expression} IS NOT NULL))[1:2]"
+        return f"(array_agg({expression} ORDER BY {expression} DESC) FILTER (WHERE {expression} IS NOT NULL))[1:{most}]"
 
 
 @dataclass(frozen=True)

@@ -38,9 +38,9 @@ class SparkDialect(Dialect):
         """See Dialect."""
         return f"min({expression})"
 
-    def two_largest(self, expression: str) -> str:
+    def largest(self, expression: str, most: int) -> str:
         """See Dialect."""
-        return f"slice(sort_array(collect_list({expression}), false), 1, 2)"
+        return f"slice(sort_array(collect_list({expression}), false), 1, {most})"
 
     def days_between(self, later: str, earlier: str) -> str:
         """See Dialect."""

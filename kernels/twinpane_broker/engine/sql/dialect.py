@@ -49,9 +49,9 @@ class Dialect:
         """The rows of a statement, without duplicates if the engine can do that for many rows. Only for results that become sets anyway."""
         return f"SELECT DISTINCT * FROM ({sql}) told" if self.spills else sql  # noqa: S608
 
-    def two_largest(self, expression: str) -> str:
-        """An aggregate: the array of the (at most) two largest values, the largest first; NULL or empty where there is none."""
-        return f"max({expression}, 2)"
+    def largest(self, expression: str, most: int) -> str:
+        """An aggregate: the array of the (at most) so many largest values, the largest first; NULL or empty where there is none."""
+        return f"max({expression}, {most})"
 
     def one_of(self, expression: str) -> str:
         """An aggregate: any of the values, in the fastest way that there is; NULL where there is none."""

@@ -6,6 +6,7 @@ of persons, for the few cells where a bound is not enough. The third lists the p
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from twinpane_broker.catalogue.catalogue import Column
 from twinpane_broker.check.resolve import ResolvedPlan
@@ -213,7 +214,7 @@ def exact_sql(question: Question, keys: Collection[int] | None, part: Part | Non
 
     ``keys`` are the cells asked for (None: all), ``part`` the persons (None: everybody).
     """
-    statement, bound, two = Statement(question), question.bound, question.dialect.two_largest
+    statement, bound, two = Statement(question), question.bound, partial(question.dialect.largest, most=2)
     inner, outer = [f"{statement.key()} AS k", f"t0.{PERSON} AS p"], ["k", "sum(r)", two("r")]
     per_person = ["k", "p", "count(*) AS r"]
     for place, reference in enumerate(bound.value_columns):
@@ -235,8 +236,9 @@ def exact_sql(question: Question, keys: Collection[int] | None, part: Part | Non
 
 
 def weights_sql(question: Question, usual: Mapping[int, Sequence[float]], part: Part | None = None) -> Sql:
-    """How far persons are from the usual. A row of the result: the key; rows; of the numbers of rows, and of each value column, the
-    largest distance of a person and the sum of all squares.
+    """How far persons are from the usual. A row of the result: the key; rows; the largest numbers of rows; and of the numbers of rows, and
+    of each value column, how many persons have one, the largest distances above the usual and below it, and the sum of all squares. Of the
+    largest there are ``bound.weighed``.
 
     ``usual``: by key the rows of the average person, and the average value of each column. Of values, a person's distance is what they
     sum up to beyond as many average ones.
@@ -254,8 +256,11 @@ def weights_sql(question: Question, usual: Mapping[int, Sequence[float]], part: 
     known = f"(VALUES {', '.join(f'({row})' for row in rows)}) AS usual ({', '.join(['k', 'u', *(f'u{place}' for place in places)])})"
     persons = f"SELECT {', '.join(per_person)} FROM ({chosen}) chosen GROUP BY k, p"  # noqa: S608
     numbered = f"SELECT persons.k AS k, r, {', '.join(apart)} FROM ({persons}) persons JOIN {known} ON usual.k = persons.k"  # noqa: S608
-    told = (f"max(abs({name})), sum({name} * {name})" for name in ("e", *(f"e{place}" for place in places)))
-    return f"SELECT k, sum(r), {', '.join(told)} FROM ({numbered}) numbered GROUP BY k", statement.parameters  # noqa: S608
+    largest = partial(question.dialect.largest, most=question.bound.weighed)
+    told = (
+        f"count({name}), {largest(name)}, {largest(f'-{name}')}, sum({name} * {name})" for name in ("e", *(f"e{place}" for place in places))
+    )
+    return f"SELECT k, sum(r), {largest('r')}, {', '.join(told)} FROM ({numbered}) numbered GROUP BY k", statement.parameters  # noqa: S608
 
 
 def persons_sql(
