@@ -4,6 +4,7 @@ import io
 import math
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -143,6 +144,19 @@ def test_spark_makes_a_store_in_steps_alike(session: object, duck: DuckEngine, h
 def test_an_engine_finds_the_same_persons_and_numbers_as_duckdb(engine: Engine, duck: DuckEngine, sql: str) -> None:
     """An engine finds the same persons and the same numbers as DuckDB."""
     _agree(engine, duck, parse_sql(sql, CATALOGUE))
+
+
+@pytest.mark.parametrize("sql", [QUESTIONS[4], QUESTIONS[11]])
+def test_an_engine_finds_who_weighs_as_much_as_duckdb(engine: Engine, duck: DuckEngine, sql: str) -> None:
+    """How much the heaviest persons weigh, and how often as many as the threshold come, is the same everywhere."""
+    bound = replace(check(parse_sql(sql, CATALOGUE), CATALOGUE), weighed=10)
+    ours, theirs = (each.measure(bound).cells for each in (engine, duck))
+    assert ours.keys() == theirs.keys()
+    for cell, seen in theirs.items():
+        assert (ours[cell].often, ours[cell].weight) == (seen.often, pytest.approx(seen.weight))
+        weights = [[spread.weight for spread in each.spreads if spread is not None] for each in (ours[cell], seen)]
+        assert weights[0] == pytest.approx(weights[1])
+    assert any(seen.weight and seen.often for seen in theirs.values())
 
 
 @pytest.mark.parametrize(("name", "sql"), list(zip(COHORTS, (QUESTIONS[2], QUESTIONS[4], QUESTIONS[0]), strict=True)))

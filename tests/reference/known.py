@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import combinations, product
 
+import numpy as np
 import pandas as pd
 
 from twinpane_broker.catalogue.catalogue import Catalogue, Role
@@ -36,17 +37,33 @@ def asks_for_secrets(plan: Plan, catalogue: Catalogue) -> bool:
     return any(is_secret(leaf.column, catalogue) for leaf in leaves(plan.where))
 
 
-def largest_leverage(rows: pd.DataFrame, column: str) -> float:
+def largest_leverage(rows: pd.DataFrame, column: str, threshold: int) -> float:
     """The largest share of all squares that a person has, by how far his rows, or what his values of a column sum up to, are from the
-    average person's rows, or from as many average values."""
+    average person's rows, or from as many average values; also when some who are further are left out, so many that the three next
+    ones are fewer than the threshold with them."""
     if column:
         rows = rows[~is_missing(rows[column])]
         off = (rows[column] - rows[column].mean()).groupby(rows[PERSON]).sum()
     else:
         each = rows.groupby(PERSON).size()
         off = each - each.mean()
-    squares = (off**2).to_numpy(dtype="float64")
-    return float(squares.max() / squares.sum()) if len(squares) and squares.max() > TINY else 0.0
+    far = off.sort_values(key=abs, ascending=False).to_numpy(dtype="float64")
+    return max((_share(far[out:]) for out in range(max(1, threshold - 3))), default=0.0)
+
+
+def _share(far: np.ndarray) -> float:
+    """The first one's share of the squares around the average."""
+    squares = (far - far.mean()) ** 2 if len(far) else far
+    return float(squares[0] / squares.sum()) if len(squares) and squares[0] > TINY else 0.0
+
+
+def rows_of_a_person(groups: list[pd.DataFrame], threshold: int) -> tuple[int, bool]:
+    """The rows that as many persons as the threshold have at least in one of these groups, made one of 1, 2, 5, 10, 20 …; and whether
+    persons of a group have different numbers of rows."""
+    sizes = [sorted(rows.groupby(PERSON).size(), reverse=True) for rows in groups]
+    most = max((each[threshold - 1] for each in sizes if len(each) >= threshold), default=0)
+    stepped = next(step for step in (digit * 10**power for power in range(9) for digit in (1, 2, 5)) if step >= most)
+    return stepped, any(len(set(each)) > 1 for each in sizes)
 
 
 def home(plan: Plan, catalogue: Catalogue) -> str:

@@ -64,7 +64,7 @@ def shortened(value: float, digits: int) -> frozenset[float]:
     return frozenset(0.0 if each == 0 else float(f"{each:.{digits - 1}e}") for each in near)
 
 
-def _places(mean: float, column: Column, rules: Rules, n: int, known: bool) -> int:
+def _places(mean: float, column: Column, rules: Rules, n: int, known: bool, base: int) -> int:
     """The decimals of a mean: digits of its size or of the span of the bounds, whichever are more, but no finer than any such n allows.
 
     Where the number of values is known exactly, digits need not hide it.
@@ -74,26 +74,26 @@ def _places(mean: float, column: Column, rules: Rules, n: int, known: bool) -> i
     step = column.precision or (1.0 if column.type == "integer" else None)
     if known:
         return places
-    fewest = max(rules.threshold, n - (rules.base - 1))
+    fewest = max(rules.threshold, n - (base - 1))
     return rules.digits - round(math.log10(high - low)) if step is None else min(places, math.floor(math.log10(fewest / step) + SLACK))
 
 
-def _means(mean: float, column: Column, rules: Rules, n: int, known: bool) -> frozenset[float]:
+def _means(mean: float, column: Column, rules: Rules, n: int, known: bool, base: int) -> frozenset[float]:
     """What a mean may be as it is shown."""
     low, high = column.known_bounds
-    places = _places(mean, column, rules, n, known)
+    places = _places(mean, column, rules, n, known, base)
     return frozenset(round(near, places) for near in (mean, mean - SLACK * (high - low), mean + SLACK * (high - low)))
 
 
-def _sum(mean: float, n: int, off: int, column: Column, rules: Rules, known: bool) -> float:
+def _sum(mean: float, n: int, off: int, column: Column, rules: Rules, known: bool, base: int) -> float:
     """A shown mean times a shown number of values, of which neither is surer than its last digit."""
-    unsure = abs(mean) * off + n * 10.0 ** -_places(mean, column, rules, n, known) / 2
+    unsure = abs(mean) * off + n * 10.0 ** -_places(mean, column, rules, n, known, base) / 2
     return round(mean * n, -math.floor(math.log10(unsure)))
 
 
 def summed(mean: float, n: int, off: int, column: Column, rules: Rules, size: int) -> float:
     """A mean of ``size`` values as it is told coarsely, times another number, which may be ``off`` by so much."""
-    unsure = abs(mean) * off + n * 10.0 ** -_places(mean, column, rules, size, known=False) / 2
+    unsure = abs(mean) * off + n * 10.0 ** -_places(mean, column, rules, size, known=False, base=rules.base) / 2
     return round(mean * n, -math.floor(math.log10(unsure)))
 
 
@@ -112,17 +112,22 @@ def spread_out(parts: list[float], rules: Rules) -> str:
     return ""
 
 
-def counted(rows: pd.DataFrame, rules: Rules) -> Number:
-    """The number of rows of a cell."""
+def rows_shown(rows: int, persons: int, rules: Rules, base: int) -> frozenset[int]:
+    """A number of rows or values, up or down: not fewer than the persons as they are shown."""
+    return frozenset(max(many, of) for many in rounded(rows, base) for of in rounded(persons, rules.base))
+
+
+def counted(rows: pd.DataFrame, rules: Rules, base: int) -> Number:
+    """The number of rows of a cell, rounded to a base of its own."""
     each = rows.groupby(PERSON).size()
     who = frozenset(each.index)
     if why := spread_out(each.tolist(), rules):
         return hidden(who, why)
-    return Number(who, frozenset(map(float, rounded(len(rows), rules.base))))
+    return Number(who, frozenset(map(float, rows_shown(len(rows), len(who), rules, base))))
 
 
-def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules, n: int | None = None) -> Number:
-    """A mean, sum, spread or quantile of a cell; with ``n`` values shown, where that is not their number rounded as usual."""
+def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules, base: int, n: int | None = None) -> Number:
+    """A mean, sum, spread or quantile of a cell; with ``n`` values shown, where that is not their number rounded to ``base``."""
     have = rows[~is_missing(rows[measure.column])]
     values = have[measure.column].to_numpy(dtype="float64")
     who = frozenset(have[PERSON])
@@ -135,9 +140,10 @@ def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules
         return hidden(who, "one person has most of the values")
     # Where a number of values is told coarsely, by how much follows from the catalogue, which is not known here; else it is that of persons
     # of whom a few may lack a value.
-    own = rules.base - 1
+    base = base if n is None else rules.base
+    own = base - 1
     offs = [own] if n is None else [own + rules.most_about, *(rules.most_about * each - 1 for each in range(1, MOST_ROWS_EACH))]
-    known, ns = rules.base == 1 and n is None, rounded(len(values), rules.base) if n is None else frozenset({n})
+    known, ns = base == 1 and n is None, rows_shown(len(values), len(who), rules, base) if n is None else frozenset({n})
     if measure.kind == MeasureKind.quantile:
         return _quantile(measure.percent, column, each, values, rules, ns)
     if why := spread_out(each.sum().tolist(), rules):
@@ -145,10 +151,10 @@ def of_values(measure: Measure, column: Column, rows: pd.DataFrame, rules: Rules
     exact = [Fraction(value) for value in values]
     mean = sum(exact) / len(exact)
     if measure.kind == MeasureKind.mean:
-        return Number(who, frozenset().union(*(_means(float(mean), column, rules, n, known) for n in ns)), n=ns)
+        return Number(who, frozenset().union(*(_means(float(mean), column, rules, n, known, base) for n in ns)), n=ns)
     if measure.kind == MeasureKind.sum:
-        means = ((each, n) for n in ns for each in _means(float(mean), column, rules, n, known))
-        return Number(who, frozenset(_sum(each, n, off, column, rules, known) for each, n in means for off in offs), n=ns)
+        means = ((each, n) for n in ns for each in _means(float(mean), column, rules, n, known, base))
+        return Number(who, frozenset(_sum(each, n, off, column, rules, known, base) for each, n in means for off in offs), n=ns)
     if len(who) < rules.spread_persons:
         return hidden(who, "too few persons for a spread")
     variance = float(sum((value - mean) ** 2 for value in exact) / (len(exact) - 1))
@@ -192,7 +198,7 @@ def _nearest(borders: tuple[float, ...], value: float) -> int:
     return sum(border <= value for border in borders)
 
 
-def correlated(measure: Measure, columns: tuple[Column, Column], rows: pd.DataFrame, rules: Rules) -> Number:
+def correlated(measure: Measure, columns: tuple[Column, Column], rows: pd.DataFrame, rules: Rules, base: int) -> Number:
     """Pearson's correlation of two measures over the rows that have both."""
     have = rows[~is_missing(rows[measure.column]) & ~is_missing(rows[measure.other])]
     who = frozenset(have[PERSON])
@@ -205,4 +211,4 @@ def correlated(measure: Measure, columns: tuple[Column, Column], rows: pd.DataFr
         return hidden(who, "a measure that does not vary")
     r = float(np.corrcoef(x, y)[0, 1])
     allowed = shortened(r, rules.digits_spread) | ({0.0} if abs(r) < SLACK else frozenset())
-    return Number(who, allowed, n=rounded(len(have), rules.base))
+    return Number(who, allowed, n=rows_shown(len(have), len(who), rules, base))

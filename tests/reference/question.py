@@ -1,7 +1,9 @@
 """A question on the tables as a site has them: its rows, those of its cells, and the sets around them whose size everybody may know."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ from twinpane_broker.release.release import Row
 from twinpane_broker.rules.policy import Rules
 
 from .cells import Key, members
-from .known import KnownRows, asks_for_secrets, home, is_secret, known_around, largest_leverage
+from .known import KnownRows, asks_for_secrets, home, is_secret, known_around, largest_leverage, rows_of_a_person
 from .regions import Part, are_several, parts
 from .rows import PERSON, joined, truth
 from .sums import Persons
@@ -95,7 +97,22 @@ class Question:
         own = (KnownRows(self.plan.tables, self.rows),) if known_too else ()
         parts = [each for each in (*self.around, *own) if all(split(name)[0] in each.tables for name in named)]
         inside = (each.rows[members(cell, groups, table, each.rows, self.catalogue)] for each in parts)
-        return any(largest_leverage(rows, column) > MOST_LEVERAGE for rows in inside)
+        return any(largest_leverage(rows, column, self.rules.threshold) > MOST_LEVERAGE for rows in inside)
+
+    @cached_property
+    def row_base(self) -> int:
+        """What numbers of rows and values are rounded to: by how often those come of whom it would be if it asked for nothing secret.
+
+        How many rows a person has by the catalogue is not known here: about one.
+        """
+        secrets = asks_for_secrets(self.plan, self.catalogue)
+        if not secrets and not any(is_secret(group.column, self.catalogue) for group in self.plan.group_by):
+            return self.rules.base
+        groups = [known.rows for known in self.around] + ([] if secrets else [self.rows])
+        often, differ = rows_of_a_person(groups, self.rules.threshold)
+        several = self.rules.threshold * often if differ and often > 1 else 1
+        base = self.rules.base
+        return max(base, math.floor(several / base + 0.5) * base, base * often if base > 1 else 1)
 
     @property
     def population(self) -> Persons:

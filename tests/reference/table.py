@@ -248,7 +248,7 @@ def _judge_row(
         if (row.about or value.about) and not of_values:
             verdict.faults += [f"{name}: {column.name} {fault}" for fault in faults_of_marked(measure, value, row, values, told, earlier)]
             continue
-        near = of_values and not row.about and (value.n is None or value.within is not None)
+        near = of_values and not row.about and _is_of_nearly_all(measure, value, row, values, own)
         if near:
             number = of_nearly_all(measure, row, values, own, value)
         else:
@@ -267,6 +267,18 @@ def _judge_row(
         verdict.faults += [
             f"{name}: {column.name} {fault}" for fault in (*faults_of(value, number), *faults_of_clipped(measure, value, values, rules))
         ]
+
+
+def _is_of_nearly_all(measure, value: Value, row: Row, values: pd.DataFrame, own: Question) -> bool:
+    """Whether a number is one of values that few persons of a cell lack, or nobody: it does not say how many there are, or coarsely.
+
+    Where rows are rounded more coarsely than persons, so does a number of all values. Then it must be right as such a one.
+    """
+    if value.n is None or value.within is None:
+        return value.n is None
+    if own.row_base == own.rules.base or value.about or tells_few(measure, values, own):
+        return True
+    return bool(faults_of(value, expected(measure, row, values, own)))
 
 
 def _shows(measure, value: Value, row: Row, own: Question) -> str:

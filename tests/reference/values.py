@@ -113,13 +113,13 @@ def expected(measure, row: Row, part: pd.DataFrame, question: Question, n: int |
         case MeasureKind.persons:
             return Number(who, frozenset(map(float, rounded(len(who), rules.base))))
         case MeasureKind.count:
-            return counted(part, rules)
+            return counted(part, rules, question.row_base)
         case MeasureKind.share:
             return _share(measure, row, who, question)
         case MeasureKind.correlation:
             columns = (column_of(measure.column, catalogue), column_of(measure.other, catalogue))
-            return correlated(measure, columns, part, rules)
-    return of_values(measure, column_of(measure.column, catalogue), part, rules, n)
+            return correlated(measure, columns, part, rules, question.row_base)
+    return of_values(measure, column_of(measure.column, catalogue), part, rules, question.row_base, n)
 
 
 def _share(measure, row: Row, who: Persons, question: Question) -> Number:

@@ -64,7 +64,7 @@ def least_decimals(column: Column, rules: "Rules") -> int:
     """The decimals, below 0 before the point, that every mean of a column has, however large and of however few values."""
     low, high = column.known_bounds
     decimals, step = decimals_of_span(high - low, rules.digits), step_recorded(column)
-    if step is not None and not rules.exact:
+    if step is not None:
         decimals = min(decimals, decimals_of_step(step / rules.threshold))
     return min(max(decimals, -MOST_DECIMALS), MOST_DECIMALS)
 
