@@ -17,6 +17,8 @@ from .rows import PERSON, is_missing
 
 MOST_ROWS_EACH = 20
 """Rows that a person has on average at most."""
+MOST_TIMES = 4
+"""So many times the persons the first multiple of rows may be."""
 SLACK = 1e-9
 """Sums of the same doubles in another order differ by less than this share of them."""
 
@@ -113,8 +115,10 @@ def spread_out(parts: list[float], rules: Rules) -> str:
 
 
 def rows_shown(rows: int, persons: int, rules: Rules, base: int) -> frozenset[int]:
-    """A number of rows or values, up or down: not fewer than the persons as they are shown."""
-    return frozenset(max(many, of) for many in rounded(rows, base) for of in rounded(persons, rules.base))
+    """A number of rows or values, up or down: not fewer than the persons as they are shown, and no first multiple that is far more."""
+    return frozenset(
+        max(0 if many == base > MOST_TIMES * of else many, of) for many in rounded(rows, base) for of in rounded(persons, rules.base)
+    )
 
 
 def counted(rows: pd.DataFrame, rules: Rules, base: int) -> Number:
