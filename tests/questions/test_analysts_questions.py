@@ -20,7 +20,7 @@ class Reached(NamedTuple):
     wrong: int
 
 
-REACHED = {"generated": Reached(87, 0, 3.7, 0), "gibleed": Reached(68, 0, 8.8, 0)}
+REACHED = {"generated": Reached(87, 0, 3.7, 0), "gibleed": Reached(68, 0, 9.4, 0)}
 """The goals are stricter; a run prints them."""
 
 
