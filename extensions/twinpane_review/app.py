@@ -15,7 +15,7 @@ from .review import Review
 from .routes_sign_in import CALLBACK
 from .security_middleware import SecurityMiddleware
 from .sessions import Sealed, Sessions
-from .steward import routes, routes_ledger, routes_projects
+from .steward import routes, routes_ledger, routes_projects, routes_sessions
 from .steward.desk import Desk
 
 __all__ = ["CALLBACK", "Settings", "create_app"]
@@ -37,5 +37,6 @@ def create_app(review: Review, desk: Desk, identity: Identity | None, settings: 
     app.include_router(routes.router)
     app.include_router(routes_ledger.router)
     app.include_router(routes_projects.router)
+    app.include_router(routes_sessions.router)
     add_error_pages(app)
     return app

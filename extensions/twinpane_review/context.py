@@ -98,7 +98,7 @@ def from_script(request: Request) -> bool:
 def is_local(path: str) -> bool:
     """Whether a path is one of ours to come back to; anything else could lead the browser elsewhere."""
     request = path.startswith("/requests/") and len(path) == 42 and all(c in "0123456789abcdef" for c in path[10:])
-    return request or path in ("/", "/steward", "/steward/ledger", "/steward/projects")
+    return request or path in ("/", "/steward", "/steward/ledger", "/steward/projects", "/steward/sessions")
 
 
 def context_of(request: Request) -> Context:

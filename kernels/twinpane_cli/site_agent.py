@@ -44,6 +44,8 @@ from twinpane_site.reader import READER_MODULE
 from twinpane_site.retention import Retention
 from twinpane_site.reviewers import Reviewers, reviewers_of
 from twinpane_site.send_slots import SendSlots
+from twinpane_site.session_figures import FiguresTable
+from twinpane_site.session_watch import SessionWatch
 from twinpane_site.snapshot import SnapshotData, project_folders, snapshot_of
 from twinpane_site.start_signal import start_signal
 from twinpane_site.stores import Stores
@@ -142,6 +144,7 @@ async def _run(
     glass.on_spent = agent.tell_left
     agent.restore()
     keeping = ProjectWatch(stores.projects, ProposalInbox(db, now), glass, broker.serve, agent)
+    sessions = SessionWatch(stores.ledger, FiguresTable(db), agent, now)
     decisions = DecisionSender(stores.mailbox, glass, lambda: agent.open_sessions)
     retention = Retention(site.policy.held, db, stores.ledger, stores.held, stores.mailbox, now)
     rows = {
@@ -168,6 +171,7 @@ async def _run(
         agent.keep_house(),
         watch.run(go_on),
         keeping.run(),
+        sessions.run(),
         decisions.run(),
         retention.run(),
         ended.run(),

@@ -37,12 +37,36 @@ class Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """What a kernel uses, with all that it started: processor time since its start, and memory in bytes. None where nobody tells."""
+
+    processor_s: float | None = None
+    memory: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
     """Folders of the control groups that hold one kernel, and what could not be limited."""
 
     folders: tuple[Path, ...]
     notes: tuple[str, ...]
     controllers: frozenset[str] = frozenset()
+
+    def use(self) -> Use:
+        """What is used now. A few short files are read, however much runs in the group."""
+        counted, described = self._read("cpuacct.usage"), self._read("cpu.stat") or ""
+        lines = dict(line.split(" ", 1) for line in described.splitlines() if " " in line)
+        spent = int(counted) / 1e9 if counted else int(lines["usage_usec"]) / 1e6 if "usage_usec" in lines else None
+        memory = self._read("memory.current") or self._read("memory.usage_in_bytes")
+        return Use(spent, int(memory) if memory else None)
+
+    def _read(self, file: str) -> str | None:
+        for folder in self.folders:
+            try:
+                return (folder / file).read_text()
+            except OSError:  # the group has no such controller, or is gone
+                continue
+        return None
 
     def remove(self, patience: float = 2.0) -> None:
         """Remove the groups once their last process is gone; waits for it that many seconds."""
@@ -119,6 +143,9 @@ def _make_1(limits: Limits, name: str, root: Path, paths: dict[str, str]) -> Gro
         else:
             _removed(folder)
             notes.append(f"{controller}: the control group takes no limit")
+    # It limits nothing and counts processor time. Mostly it is one folder with `cpu`, which is there already.
+    if "cpuacct" in paths and (folder := _new(root / "cpuacct" / paths["cpuacct"].lstrip("/"), name)) is not None:
+        folders.append(folder)
     return Group(tuple(folders), tuple(notes), frozenset(held))
 
 

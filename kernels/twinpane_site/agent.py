@@ -330,6 +330,16 @@ class Agent:
                 self._glass.link(session.id, wire.LinkCode.no_project, _clock())
                 self._attempt(partial(self._close, session.id, "the project does not admit it any more"))
 
+    def running(self) -> list[Session]:
+        """The open sessions."""
+        return list(self._sessions.values())
+
+    def stop(self, session: str) -> None:
+        """End a session that a steward stopped, if it is open. Raises StoreError where that cannot be written; it goes on then."""
+        if session in self._sessions:
+            self._close(session, "a steward stopped it")
+            self._glass.link(session, wire.LinkCode.unavailable, _clock())
+
     def _tell_grants(self) -> None:
         for grant in self._stores.meter.grants(self._granted):
             self._granted = grant.seq

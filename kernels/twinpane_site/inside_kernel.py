@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from twinpane_sandbox.cgroups import Use
 from twinpane_sandbox.launch import KernelProcess
 from twinpane_wire import messages as wire
 from twinpane_wire.prefix_code import Outcome, lines_of
@@ -80,6 +81,10 @@ class InsideKernel:
     def outlived(self) -> bool:
         """Whether a process in its sandbox still lives after it was closed."""
         return self._process.outlived
+
+    def use(self) -> Use:
+        """What it uses of the machine, with all that it started."""
+        return self._process.group.use()
 
     async def start(self) -> bool:
         """Wait until the kernel answers; False where it does not."""

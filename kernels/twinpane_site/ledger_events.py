@@ -29,6 +29,10 @@ class LedgerEvent(Enum):
     )
     opened = "opened", "session user project seed", "A session was opened."
     closed = "closed", "session reason?", "A session was closed."
+    session_stopped = (
+        "session_stopped", "session user project by",
+        "A steward stopped a session. The agent then ends it, with its line `closed`.",
+    )  # fmt: skip
     refused = "refused", "code user project session? detail?", "A message was refused on the link; of many in a minute, how many."
     cell = "cell", "session cell source files", "A cell arrived: SHA-256 of its source, and [path, SHA-256] of each file pushed with it."
     held = "held", "session cell digest bytes dropped", "Outputs of an inside run that differ were put in the held store."

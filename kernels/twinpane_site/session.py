@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from twinpane_broker import Refusal, Release
+from twinpane_sandbox.cgroups import Use
 from twinpane_wire import messages as wire
 
 from .cell_run import CellRun
@@ -20,6 +21,7 @@ from .errors import MeterError, SiteError
 from .glass import Glass
 from .held_writer import HeldWriter
 from .inside_kernel import Ended, Given, InsideKernel
+from .session_figures import Figures, KernelState
 from .verdict import DIED, UNFINISHED, UNREADABLE, Finding, Judgement
 from .volume import Volume
 
@@ -240,6 +242,22 @@ class Session:
     async def _query(self, query: wire.Query) -> None:
         result, moment = await self._ask(query)
         await self._insist(lambda: self._glass.release(self.principal, query, result, moment))
+
+    # ------------------------------------------------------------ for the steward
+
+    def figures(self) -> Figures:
+        """What the session uses now. It reads files of the machine: call it in a thread."""
+        kernel, run = self._kernel, self._current
+        use = kernel.use() if kernel is not None else Use()
+        disk, size = self._volume.use() or (None, None)
+        return Figures(self.id, self._state(kernel, run), run.cell.cell if run else None, use.processor_s, use.memory, disk, size)
+
+    def _state(self, kernel: InsideKernel | None, run: CellRun | None) -> KernelState:
+        if not self._started.is_set():
+            return KernelState.starting
+        if kernel is None or kernel.died.is_set():
+            return KernelState.gone
+        return KernelState.idle if run is None else KernelState.running
 
     # ------------------------------------------------------------ for the review, and the end
 

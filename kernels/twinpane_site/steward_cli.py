@@ -18,6 +18,7 @@ from .ledger import Ledger
 from .projects import Projects, projects_of
 from .proposal_inbox import ProposalInbox
 from .reviewers import ReviewersError, reviewers_of
+from .running_sessions import Running, RunningSessions
 from .standstill import FreezeError, Standstill
 
 BY = click.option("--by", default=None, help="Who does it, for the ledger; default: your login name.")
@@ -144,5 +145,40 @@ def reviewers(folder: Path, add: tuple[str, ...], remove: tuple[str, ...], by: s
     click.echo(", ".join(names) or "none: every export that is asked for is turned down at once")
 
 
-COMMANDS: tuple[click.Command, ...] = (freeze, unfreeze, account, reviewers)
+@click.command()
+@FOLDER
+@click.option("--stop", metavar="ID", default=None, help="End this session.")
+@BY
+def sessions(folder: Path, stop: str | None, by: str | None) -> None:
+    """Who works at the site now, and what each session uses; or stop one."""
+    with desk(folder) as at:
+        known = RunningSessions(at.db, at.ledger)
+        if stop is not None:
+            known.stop(stop, by or getpass.getuser(), _now())
+            click.echo("Stopped: a running agent ends it within about a second.")
+            return
+        found = known.all(_now())
+    for one in found:
+        click.echo(f"{one.session}  {one.user} in {one.project} since {one.since.isoformat(timespec='seconds')}: {_used(one)}")
+    if not found:
+        click.echo("none")
+
+
+def _used(one: Running) -> str:
+    told = one.figures
+    if one.stopped:
+        return "stopped; it ends as soon as the agent runs"
+    if told is None:
+        return "it has just begun, or the agent does not run"
+    cell = f" cell {told.cell}" if told.cell else ""
+    spent = "not known" if told.processor_s is None else f"{told.processor_s:,.1f} s"
+    disk = f"{_megabytes(told.disk)} of {_megabytes(told.disk_size)}" if told.disk_size else "not known"
+    return f"{told.state.value}{cell}; processor {spent}, memory {_megabytes(told.memory)}, /project {disk}"
+
+
+def _megabytes(size: int | None) -> str:
+    return "not known" if size is None else f"{size / 2**20:,.1f} MiB"
+
+
+COMMANDS: tuple[click.Command, ...] = (freeze, unfreeze, account, reviewers, sessions)
 """What they add to ``twinpane site``."""

@@ -124,6 +124,17 @@ class Volume:
         if holder is not None:
             holder.close()
 
+    def use(self) -> tuple[int, int] | None:
+        """How many bytes are used, of how many. None while nothing is held, and for a folder: nobody counts what is in it."""
+        with self._at_holder:
+            if self._holder is None:
+                return None
+            try:
+                state = os.fstatvfs(self._holder.descriptor)
+            except OSError:
+                return None
+        return (state.f_blocks - state.f_bfree) * state.f_frsize, state.f_blocks * state.f_frsize
+
     @property
     def _image(self) -> Path:
         return self.root.with_name(f"{self.root.name}.ext4")

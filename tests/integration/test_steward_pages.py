@@ -17,15 +17,20 @@ from twinpane_broker import canonical_json
 from twinpane_review.app import Settings, create_app
 from twinpane_review.model import ReviewPolicy
 from twinpane_review.states import State
-from twinpane_review.steward import routes, routes_ledger, routes_projects
+from twinpane_review.steward import routes, routes_ledger, routes_projects, routes_sessions
+from twinpane_review.steward.overview import LEAVING
 from twinpane_site import acceptance
-from twinpane_site.ledger_events import LedgerEvent
+from twinpane_site.ledger_events import CROSSINGS, LedgerEvent
 from twinpane_site.ledger_head import chain_hash
+from twinpane_site.mailbox import Mailbox
 from twinpane_site.proposal_inbox import ProposalInbox
-from twinpane_wire.messages import ProjectState, Proposal
+from twinpane_site.session_figures import Figures, FiguresTable, KernelState
+from twinpane_wire.messages import Open, Principal, ProjectState, Proposal
 
 ADDRESS = "http://review.site-a.test"
 STEWARD, SECOND, OWN = "sten", "stina", "clerk"
+RUNNING = "a" * 32
+"""A session."""
 
 
 class Pages:
@@ -45,6 +50,10 @@ class Pages:
     def accepted(self) -> None:
         """A steward accepted the project that the hub proposes."""
         acceptance.accept(self.site.projects, self.inbox, PUBLISHED, "lung", PROPOSAL.digest(), STEWARD)
+
+    def opened(self, session: str = RUNNING, user: str = AUTHOR, project: str = "stroke") -> None:
+        """A session was opened, as the agent notes it."""
+        Mailbox(self.site.db).receive(session, Principal(user=user, project=project), 1, Open(session=session, seed=1), self.site.now)
 
     def browser(self) -> TestClient:
         return TestClient(self.app, base_url=ADDRESS, raise_server_exceptions=False, headers={"origin": ADDRESS})
@@ -83,7 +92,7 @@ def words(html: str) -> str:
 
 # ---------------------------------------------------------------- route × role
 
-ALL = [*routes.router.routes, *routes_ledger.router.routes, *routes_projects.router.routes]
+ALL = [*routes.router.routes, *routes_ledger.router.routes, *routes_projects.router.routes, *routes_sessions.router.routes]
 ROUTES = sorted((method, route.path.replace("{form}", "csv").replace("{name}", "lung")) for route in ALL for method in route.methods)
 PROPOSAL = Proposal.model_validate({
     "project": "lung", "title": "Lungs <b>& hearts</b>", "purpose": "To see", "people": [{"user": "mia", "role": "researcher"}],
@@ -91,14 +100,15 @@ PROPOSAL = Proposal.model_validate({
 })  # fmt: skip
 LUNG = "/steward/projects/lung"
 FORMS = {
-    "/steward/freeze": {"reason": "x"}, "/steward/unfreeze": {"entry": 1}, "/steward/ledger/seen": {"upto": 1},
+    "/steward/freeze": {"reason": "x", "sure": "yes"}, "/steward/unfreeze": {"entry": 1}, "/steward/ledger/seen": {"upto": 1},
     "/steward/reviewers": {"names": f"{B} rosa"},
+    "/steward/sessions/stop": {"session": RUNNING},
     "/steward/grant": {"member": f"{AUTHOR} stroke", "bits": 5},
     f"{LUNG}/accept": {"proposal": PROPOSAL.digest(), "until": "2029-01-31", "members": "mia", "tables": "person"},
     f"{LUNG}/decline": {"proposal": PROPOSAL.digest(), "reason": "purpose"}, f"{LUNG}/suspend": {}, f"{LUNG}/go-on": {},
     f"{LUNG}/end": {"typed": "lung"}, f"{LUNG}/members": {"members": "mia ben"},
 }  # fmt: skip
-ACTS = {LedgerEvent.frozen, LedgerEvent.unfreeze, LedgerEvent.seen, LedgerEvent.grant}
+ACTS = {LedgerEvent.frozen, LedgerEvent.unfreeze, LedgerEvent.seen, LedgerEvent.grant, LedgerEvent.session_stopped}
 
 
 def removed(pages: Pages) -> TestClient:
@@ -129,7 +139,7 @@ ROLES: dict[str, tuple[int, Callable[[Pages], TestClient]]] = {
 
 def test_the_table_has_every_route() -> None:
     assert [path for method, path in ROUTES if method == "GET"] == [
-        "/steward", "/steward/ledger", "/steward/ledger.csv", "/steward/projects", LUNG,
+        "/steward", "/steward/ledger", "/steward/ledger.csv", "/steward/projects", LUNG, "/steward/sessions",
     ]  # fmt: skip
     assert {path for method, path in ROUTES if method == "POST"} == set(FORMS)
 
@@ -140,6 +150,7 @@ def test_only_a_steward_of_the_site_itself_gets_in(pages: Pages, method: str, pa
     """Default deny: whatever the hub says, and whoever held the role before. Nothing is shown, and nothing is done."""
     status, browser_of = ROLES[role]
     browser = browser_of(pages)
+    pages.opened()
     found = re.search(r'name="csrf" value="([^"]+)"', browser.get("/").text)
     form = {"csrf": found[1] if found else "", **FORMS.get(path, {})}
     reply = browser.get(path) if method == "GET" else browser.post(path, data=form, follow_redirects=False)
@@ -152,17 +163,19 @@ def test_only_a_steward_of_the_site_itself_gets_in(pages: Pages, method: str, pa
     assert pages.site.projects.get("lung") is None
     assert pages.site.reviewers.now() == pages.site.policy.reviewers
     assert "Lungs" not in reply.text
+    assert RUNNING[:8] not in reply.text
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=lambda value: value)
 def test_a_steward_gets_in(pages: Pages, method: str, path: str) -> None:
     browser = pages.own(STEWARD)
     if path == "/steward/unfreeze":
-        pages.site.desk.freeze(pages.site.desk.prove(STEWARD, pages.passwords[STEWARD]))
+        pages.site.desk.freeze(pages.site.desk.prove(STEWARD, pages.passwords[STEWARD]), sure=True)
     if path.startswith(f"{LUNG}/") and path not in (f"{LUNG}/accept", f"{LUNG}/decline"):
         pages.accepted()
     if path == f"{LUNG}/go-on":
         pages.site.projects.suspend("lung", STEWARD)
+    pages.opened()
     entry = {"entry": pages.site.ledger.last(LedgerEvent.frozen).seq} if path == "/steward/unfreeze" else {}
     assert (browser.get(path).status_code if method == "GET" else post(browser, path, **{**FORMS[path], **entry})) in (200, 303)
 
@@ -171,11 +184,12 @@ def test_a_steward_gets_in(pages: Pages, method: str, path: str) -> None:
 @pytest.mark.parametrize("forged", ["no token", "another's token", "another origin"])
 def test_no_other_page_freezes_or_unfreezes(pages: Pages, method: str, path: str, forged: str) -> None:
     browser, other = pages.own(STEWARD), pages.own(SECOND)
+    pages.opened()
     token = {"no token": "", "another's token": csrf(other), "another origin": csrf(browser)}[forged]
     headers = {"origin": "http://evil.test"} if forged == "another origin" else {}
     reply = browser.post(path, data={"csrf": token, **FORMS[path]}, headers=headers)
     assert reply.status_code in (400, 403)
-    assert not pages.site.ledger.frozen()
+    assert not ACTS & {entry.kind for entry in pages.site.ledger.entries()}
 
 
 # ---------------------------------------------------------------- sign-in with the site's own accounts
@@ -275,11 +289,18 @@ def test_the_overview_shows_who_did_what_and_what_is_left(pages: Pages) -> None:
     assert "secret" not in text
 
 
+def test_all_that_leaves_has_a_row(pages: Pages) -> None:
+    """The steward's own word on projects leaves too. Before, the page did not count it."""
+    assert set(LEAVING) == CROSSINGS
+    pages.site.ledger.append(LedgerEvent.standing, {"project": "stroke", "digest": "0" * 64}, pages.site.now)
+    assert "Words of stewards on projects 1 1" in words(pages.own(STEWARD).get("/steward").text)
+
+
 def test_what_is_written_by_others_is_escaped(pages: Pages) -> None:
     """A purpose, a reason and a name are text, whatever they hold; invisible characters are shown."""
     pages.site.submitted(purpose="<script>alert(1)</script>\u202efdp")
     browser = pages.own(STEWARD)
-    post(browser, "/steward/freeze", reason='"><script>alert(2)</script>')
+    post(browser, "/steward/freeze", sure="yes", reason='"><script>alert(2)</script>')
     html = browser.get("/steward").text
     assert "<script>alert" not in html
     assert "\u202e" not in html
@@ -317,7 +338,7 @@ def entry_of(browser: TestClient) -> str:
 def test_one_click_freezes_and_two_people_unfreeze(pages: Pages) -> None:
     """The steward who froze may be one of the two; each sees what the other did."""
     first, second = pages.own(STEWARD), pages.own(SECOND)
-    assert post(first, "/steward/freeze", reason="a leak?") == 303
+    assert post(first, "/steward/freeze", sure="yes", reason="a leak?") == 303
     assert pages.site.ledger.frozen()
     assert "Frozen: nothing leaves" in second.get("/steward").text
     assert post(first, "/steward/unfreeze", entry=entry_of(second)) == 303
@@ -333,7 +354,7 @@ def test_one_click_freezes_and_two_people_unfreeze(pages: Pages) -> None:
 def test_one_person_with_two_sessions_does_not_unfreeze(pages: Pages, again: str) -> None:
     """A second browser, or the name in other letters, is the same person; a name with blanks is nobody's."""
     first = pages.own(STEWARD)
-    post(first, "/steward/freeze")
+    post(first, "/steward/freeze", sure="yes")
     entry = entry_of(first)
     post(first, "/steward/unfreeze", entry=entry)
     other = pages.own(again, pages.passwords[STEWARD])
@@ -344,10 +365,10 @@ def test_one_person_with_two_sessions_does_not_unfreeze(pages: Pages, again: str
 
 def test_a_form_of_an_earlier_freeze_is_refused(pages: Pages) -> None:
     first, second = pages.own(STEWARD), pages.own(SECOND)
-    post(first, "/steward/freeze")
+    post(first, "/steward/freeze", sure="yes")
     old = entry_of(first)
     post(first, "/steward/unfreeze", entry=old)
-    post(second, "/steward/freeze")
+    post(second, "/steward/freeze", sure="yes")
     assert post(second, "/steward/unfreeze", entry=old) == 403
     assert pages.site.ledger.frozen()
 
@@ -355,18 +376,28 @@ def test_a_form_of_an_earlier_freeze_is_refused(pages: Pages) -> None:
 @pytest.mark.parametrize("entry", ["", "x", "0", "-1", "1e3", "9" * 40, "1.5"])
 def test_a_form_that_is_none_of_ours_is_refused(pages: Pages, entry: str) -> None:
     browser = pages.own(STEWARD)
-    post(browser, "/steward/freeze")
+    post(browser, "/steward/freeze", sure="yes")
     assert post(browser, "/steward/unfreeze", entry=entry) == 422
 
 
+@pytest.mark.parametrize("sure", [{}, {"sure": ""}, {"sure": "no"}])
+def test_a_freeze_without_the_tick_is_refused_in_words(pages: Pages, sure: dict[str, str]) -> None:
+    """The browser alone held to it before: a form that is sent without one froze the site."""
+    browser = pages.own(STEWARD)
+    reply = browser.post("/steward/freeze", data={"csrf": csrf(browser), "reason": "x", **sure}, follow_redirects=False)
+    assert reply.status_code == 403
+    assert "The site is not frozen: go back, tick" in words(reply.text)
+    assert not pages.site.ledger.frozen()
+
+
 def test_an_overlong_reason_freezes_nothing_and_says_so(pages: Pages) -> None:
-    assert post(pages.own(STEWARD), "/steward/freeze", reason="x" * 501) == 422
+    assert post(pages.own(STEWARD), "/steward/freeze", sure="yes", reason="x" * 501) == 422
 
 
 def test_a_lone_steward_is_told_that_two_are_needed(pages: Pages) -> None:
     pages.site.accounts.remove(SECOND, "root")
     browser = pages.own(STEWARD)
-    post(browser, "/steward/freeze")
+    post(browser, "/steward/freeze", sure="yes")
     assert "twinpane site account add" in browser.get("/steward").text
 
 
@@ -378,7 +409,7 @@ def test_no_decision_of_reviewers_leaves_a_frozen_site(pages: Pages) -> None:
     site, browser = pages.site, pages.own(STEWARD)
     request = site.submitted()
     site.reviewed(request, A)
-    post(browser, "/steward/freeze")
+    post(browser, "/steward/freeze", sure="yes")
     assert site.reviewed(request, B) is State.decided
     assert (site.sent, site.kinds().count("export")) == ([], 0)
     reviewer = pages.through_hub(A)
@@ -397,7 +428,7 @@ def test_no_decision_of_reviewers_leaves_a_frozen_site(pages: Pages) -> None:
 
 
 def test_a_request_is_taken_in_while_frozen(pages: Pages) -> None:
-    post(pages.own(STEWARD), "/steward/freeze")
+    post(pages.own(STEWARD), "/steward/freeze", sure="yes")
     assert pages.site.state(pages.site.submitted()) is State.waiting
 
 
@@ -624,3 +655,79 @@ def test_what_cannot_be_the_reviewers_changes_nothing(pages: Pages, names: str) 
     signed_in = pages.site.ledger.head()
     assert post(browser, "/steward/reviewers", names=names) == 403
     assert pages.site.ledger.head() == signed_in != before
+
+
+# ---------------------------------------------------------------- sessions
+
+SESSIONS = "/steward/sessions"
+
+
+def measured(pages: Pages, *figures: Figures) -> None:
+    FiguresTable(pages.site.db).put(figures, pages.site.now)
+
+
+def test_the_page_of_sessions_shows_who_uses_what(pages: Pages) -> None:
+    """As the agent measured it; what nobody knows is said to be unknown."""
+    browser = pages.own(STEWARD)
+    assert "No session is open." in words(browser.get(SESSIONS).text)
+    pages.opened()
+    pages.opened("b" * 32, "ben")
+    measured(pages, Figures(RUNNING, KernelState.running, 12, 3725.04, 700 * 2**20, 5 * 2**20, 512 * 2**20))
+    text = words(browser.get(SESSIONS).text)
+    assert "UTC running cell 12 3,725.0 s 700.0 MiB 5.0 MiB of 512.0 MiB" in text
+    assert "UTC not known not known not known not known Stop" in text
+    assert "Nothing is known of a session that has just begun" in text
+    assert text.index("aaaaaaaa") < text.index("bbbbbbbb"), "the oldest is first"
+    assert "Sessions running 2" in words(browser.get("/steward").text)
+    measured(pages, Figures(RUNNING, KernelState.gone))
+    assert "UTC gone not known not known not known" in words(browser.get(SESSIONS).text)
+
+
+def test_a_stop_is_a_line_of_the_ledger_and_said_on_the_page(pages: Pages) -> None:
+    """It has no button then. A second one, from a page that is old or a form that is sent again, is one sentence."""
+    pages.opened()
+    first, second = pages.own(STEWARD), pages.own(SECOND)
+    assert post(first, f"{SESSIONS}/stop", session=RUNNING) == 303
+    [line] = pages.site.ledger.entries(LedgerEvent.session_stopped)
+    assert line.body == {"session": RUNNING, "user": AUTHOR, "project": "stroke", "by": STEWARD}
+    page = first.get(SESSIONS).text
+    assert "UTC not known not known not known not known stopped" in words(page)
+    assert "Stop now" not in page
+    again = second.post(f"{SESSIONS}/stop", data={"csrf": csrf(second), "session": RUNNING})
+    assert (again.status_code, "That session was stopped before." in words(again.text)) == (403, True)
+    assert len(list(pages.site.ledger.entries(LedgerEvent.session_stopped))) == 1
+
+
+@pytest.mark.parametrize(("session", "status"), [
+    ("c" * 32, 403), ("", 422), (RUNNING[:8], 422), (RUNNING.upper(), 422), (f"{RUNNING}\n", 422), ("' OR 1=1 --", 422), ("../x", 422),
+])  # fmt: skip
+def test_a_stop_of_no_session_stops_none(pages: Pages, session: str, status: int) -> None:
+    """One that is gone, and names that are none: a sentence, and nothing is done."""
+    pages.opened()
+    pages.opened("c" * 32)
+    Mailbox(pages.site.db).close("c" * 32, pages.site.now)
+    browser = pages.own(STEWARD)
+    reply = browser.post(f"{SESSIONS}/stop", data={"csrf": csrf(browser), "session": session})
+    assert reply.status_code == status
+    assert status == 422 or "There is no such session any more" in words(reply.text)
+    assert list(pages.site.ledger.entries(LedgerEvent.session_stopped)) == []
+
+
+def test_a_sessions_names_are_text(pages: Pages) -> None:
+    """Whatever is in the database: names are shown, and are never markup."""
+    with pages.site.db.transaction() as connection:
+        names = ("<b>\u202e", '"><script>alert(1)</script>', "<i>", pages.site.now.isoformat())
+        Mailbox(pages.site.db)
+        connection.execute("INSERT INTO session (id, user, project, opened, received, bytes) VALUES (?, ?, ?, ?, 1, 1)", names)
+    html = pages.own(STEWARD).get(SESSIONS).text
+    for hostile in ("<script>alert", "<b>", "<i>", "\u202e"):
+        assert hostile not in html
+
+
+def test_a_thousand_sessions_are_a_page(pages: Pages) -> None:
+    """However many a policy allows."""
+    for n in range(1000):
+        pages.opened(f"{n:032x}")
+    page = pages.own(STEWARD).get(SESSIONS)
+    assert page.status_code == 200
+    assert page.text.count("Stop now") == 1000

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from twinpane_broker.catalogue.catalogue import Catalogue
 from twinpane_broker.question.plan import Plan
+from twinpane_sandbox.cgroups import Use
 from twinpane_site.agent import Agent
 from twinpane_site.attempt_log import AttemptLog
 from twinpane_site.config import Policy, Project, Site, SiteConfig
@@ -142,6 +143,9 @@ class FakeKernel:
     def interrupt(self) -> None:
         self.interrupts += 1
         self.interrupted.set()
+
+    def use(self) -> Use:
+        return Use(2.5, 3 * 2**20)
 
     async def close(self) -> None:
         self.closed = True

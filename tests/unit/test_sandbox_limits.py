@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from twinpane_sandbox import cgroups, launch
-from twinpane_sandbox.cgroups import Group, Kept
+from twinpane_sandbox.cgroups import Group, Kept, Use
 from twinpane_sandbox.fork_exec import join
 from twinpane_sandbox.limits import GIB, Limits, apply_rlimits, rlimits
 
@@ -68,6 +68,29 @@ def test_version_1_limits_a_group_of_each_controller(tmp_path: Path, kernel: Non
     group = cgroups.make(LIMITS, "twinpane-1-a", own="4:memory:/\n3:pids:/\n2:cpu:/\n", root=tmp_path)
     assert {folder.parent.name for folder in group.folders} == {"memory", "pids", "cpu"}
     assert (tmp_path / "memory" / "twinpane-1-a" / "memory.limit_in_bytes").read_text() == str(GIB)
+
+
+def test_version_1_counts_processor_time_in_a_group_apart(tmp_path: Path, kernel: None) -> None:
+    """Mostly `cpu` and `cpuacct` are one folder; where they are two, the group is in both."""
+    for controller in ("memory", "pids", "cpu", "cpuacct"):
+        (tmp_path / controller).mkdir()
+    group = cgroups.make(LIMITS, "twinpane-1-a", own="5:cpuacct:/\n4:memory:/\n3:pids:/\n2:cpu:/\n", root=tmp_path)
+    assert {folder.parent.name for folder in group.folders} == {"memory", "pids", "cpu", "cpuacct"}
+    assert group.notes == ()
+    assert group.controllers == {"memory", "pids", "cpu"}
+
+
+@pytest.mark.parametrize(("said", "use"), [
+    ({"cpu.stat": "usage_usec 2500000\nuser_usec 1\n", "memory.current": "4096\n"}, Use(2.5, 4096)),
+    ({"cpuacct.usage": "2500000000\n", "cpu.stat": "nr_periods 0\n", "memory.usage_in_bytes": "4096\n"}, Use(2.5, 4096)),
+    ({"cpu.stat": "nr_periods 0\nnr_throttled 0\n"}, Use()),
+    ({}, Use()),
+])  # fmt: skip
+def test_a_group_tells_what_is_used_in_it(tmp_path: Path, said: dict[str, str], use: Use) -> None:
+    """By either version's files; None where the machine does not tell, also once the group is gone."""
+    for name, text in said.items():
+        (tmp_path / name).write_text(text)
+    assert Group((tmp_path / "gone", tmp_path), ()).use() == use
 
 
 def test_what_cannot_be_limited_is_said(tmp_path: Path) -> None:

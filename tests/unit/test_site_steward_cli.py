@@ -13,8 +13,10 @@ from twinpane_site import keys, ledger_verification
 from twinpane_site.db import Database
 from twinpane_site.ledger import Ledger
 from twinpane_site.ledger_events import LedgerEvent
+from twinpane_site.mailbox import Mailbox
 from twinpane_site.proposal_inbox import ProposalInbox
-from twinpane_wire.messages import Proposal
+from twinpane_site.session_figures import Figures, FiguresTable, KernelState
+from twinpane_wire.messages import Open, Principal, Proposal
 
 
 def run(*arguments, typed=None):
@@ -108,7 +110,7 @@ def test_accounts_are_listed_changed_and_removed(folder):
     assert run("account", "remove", folder, "ada").exit_code == 1
 
 
-@pytest.mark.parametrize("command", [("freeze",), ("unfreeze", "--as", "x"), ("account", "list"), ("overview",)])
+@pytest.mark.parametrize("command", [("freeze",), ("unfreeze", "--as", "x"), ("account", "list"), ("overview",), ("sessions",)])
 def test_a_folder_that_is_no_site_is_named_and_not_made(tmp_path, command):
     done = run(*command, tmp_path / "none", typed="x\n") if command[0] != "account" else run(*command, tmp_path / "none")
     assert done.exit_code == 1
@@ -121,6 +123,28 @@ def test_the_overview_counts_what_left(folder):
     assert "Revealed numbers: 0 today, 0 ever" in output
     assert "ana in heart: 1,024.0 left today, 16,384.0 in all" in output
     assert LedgerEvent.created.value not in output
+
+
+def test_a_session_is_seen_and_stopped_at_the_terminal(folder):
+    """With what the agent measured; stopped once, and only where it is open."""
+    session, now = "a" * 32, datetime.now(UTC)
+    assert run("sessions", folder).output == "none\n"
+    db = Database.open(folder)
+    Mailbox(db).receive(session, Principal(user="ana", project="heart"), 1, Open(session=session, seed=1), now)
+    assert "it has just begun, or the agent does not run" in run("sessions", folder).output
+    FiguresTable(db).put([Figures(session, KernelState.running, 3, 61.25, 2**30, 2**20, 2**29)], now)
+    db.close()
+    line = run("sessions", folder).output
+    assert line.startswith(f"{session}  ana in heart since ")
+    assert line.endswith("running cell 3; processor 61.2 s, memory 1,024.0 MiB, /project 1.0 MiB of 512.0 MiB\n")
+    assert "1 open" in run("overview", folder).output
+    assert run("sessions", folder, "--stop", session, "--by", "Ada").exit_code == 0
+    assert ledger(folder)[-1] == ("session_stopped", {"session": session, "user": "ana", "project": "heart", "by": "ada"})
+    assert "stopped; it ends" in run("sessions", folder).output
+    for gone in (session, "b" * 32, "", "x' --"):
+        done = run("sessions", folder, "--stop", gone)
+        assert (done.exit_code, done.output.count("\n")) == (1, 1)
+    assert ledger_verification.verify(folder).ok
 
 
 def test_the_ledger_is_read_by_kind_project_person_and_day(folder):

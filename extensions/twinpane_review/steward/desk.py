@@ -1,6 +1,6 @@
 """What stewards see and do at the pages. Each act is checked here, whatever page or form it came from."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
 from twinpane_review.identity import Grant
@@ -16,6 +16,7 @@ from twinpane_site.meter import Budget, Meter
 from twinpane_site.projects import Projects
 from twinpane_site.proposal_inbox import ProposalInbox
 from twinpane_site.reviewers import Reviewers, ReviewersError
+from twinpane_site.running_sessions import Running, RunningSessions, StopError
 from twinpane_site.sign_off import Mark, SignOffError, marks, sign_off
 from twinpane_site.standstill import FreezeError, FreezeState, Standstill
 
@@ -39,6 +40,7 @@ class Desk:
         self._accounts = Accounts(db, ledger, clock)
         self._standstill = Standstill(ledger, self._accounts.stewards, clock)
         self._watch = FreezeWatch(ledger)
+        self._sessions = RunningSessions(db, ledger)
 
     # ------------------------------------------------------------ who is there
 
@@ -73,7 +75,12 @@ class Desk:
     def overview(self, grant: Grant) -> Overview:
         """What the site does. Raises Denied."""
         self.check_is_steward(grant)
-        return overview(self._db, self._standstill, self._projects.members(), self._budget, self._clock())
+        return overview(self._db, self._standstill, self._sessions, self._projects.members(), self._budget, self._clock())
+
+    def sessions(self, grant: Grant) -> Sequence[Running]:
+        """The open sessions, with what they use. Raises Denied."""
+        self.check_is_steward(grant)
+        return self._sessions.all(self._clock())
 
     def budget(self, grant: Grant) -> Budget:
         """What the policy gives each member. Raises Denied."""
@@ -113,6 +120,14 @@ class Desk:
         except ReviewersError as error:
             raise Denied(str(error)) from None
 
+    def stop_session(self, grant: Grant, session: str) -> None:
+        """End a session within about a second. Raises Denied."""
+        self.check_is_steward(grant)
+        try:
+            self._sessions.stop(session, grant.user, self._clock())
+        except StopError as error:
+            raise Denied(str(error)) from None
+
     def sign_off(self, grant: Grant, upto: int) -> None:
         """Write that this steward has seen the ledger up to a line. Raises Denied."""
         self.check_is_steward(grant)
@@ -121,9 +136,11 @@ class Desk:
         except SignOffError as error:
             raise Denied(str(error)) from None
 
-    def freeze(self, grant: Grant, reason: str = "") -> FreezeState:
-        """Stop everything that leaves. Raises Denied."""
+    def freeze(self, grant: Grant, sure: bool, reason: str = "") -> FreezeState:
+        """Stop everything that leaves, where the steward ticked that this is meant. Raises Denied."""
         self.check_is_steward(grant)
+        if not sure:
+            raise Denied("The site is not frozen: go back, tick that everything shall stop, and send the form again.")
         return self._standstill.freeze(grant.user, reason.strip())
 
     def unfreeze(self, grant: Grant, entry: int) -> FreezeState:

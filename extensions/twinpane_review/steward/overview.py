@@ -8,8 +8,8 @@ from twinpane_review.states import State, closed
 from twinpane_site.db import Database
 from twinpane_site.ledger_events import LedgerEvent
 from twinpane_site.ledger_search import Asked, Count, asked, counts
-from twinpane_site.mailbox import Mailbox
 from twinpane_site.meter import Budget, Meter
+from twinpane_site.running_sessions import RunningSessions
 from twinpane_site.standstill import FreezeState, Standstill
 
 LEAVING: dict[LedgerEvent, str] = {
@@ -18,11 +18,12 @@ LEAVING: dict[LedgerEvent, str] = {
     LedgerEvent.reveal: "Revealed numbers",
     LedgerEvent.export: "Decisions on exports, with what was approved",
     LedgerEvent.published: "Times the catalogue was published",
+    LedgerEvent.standing: "Words of stewards on projects",
 }
 """What leaves, in the order and words of the page."""
 DOING = (LedgerEvent.opened, LedgerEvent.release, LedgerEvent.verdict, LedgerEvent.reveal, LedgerEvent.requested, LedgerEvent.export)
 MOST = 100
-"""Requests and sessions in one list; how many there are is told beside it."""
+"""Requests in one list; how many there are is told beside it."""
 _OPEN = [state.value for state in State if not closed(state)]
 
 
@@ -48,16 +49,6 @@ class MemberBits:
 
 
 @dataclass(frozen=True)
-class Running:
-    """An open session."""
-
-    session: str
-    user: str
-    project: str
-    since: datetime
-
-
-@dataclass(frozen=True)
 class Overview:
     """One look at a site."""
 
@@ -67,29 +58,25 @@ class Overview:
     waiting: Sequence[Waiting]
     waiting_in_all: int
     members: Sequence[MemberBits]
-    running: Sequence[Running]
-    running_in_all: int
+    running: int
+    """Open sessions."""
 
 
-def overview(db: Database, standstill: Standstill, members: Sequence[tuple[str, str]], budget: Budget, now: datetime) -> Overview:
+def overview(
+    db: Database, standstill: Standstill, sessions: RunningSessions, members: Sequence[tuple[str, str]], budget: Budget, now: datetime
+) -> Overview:  # fmt: skip
     """The site's overview. ``members``: (user, project) of who may work."""
     meter = Meter(db, budget, lambda: now)
-    running, waiting = _running(db), _waiting(db)
+    waiting = _waiting(db)
     return Overview(
         standstill.state(), counts(db, tuple(LEAVING), now), asked(db, DOING, now), waiting[:MOST], len(waiting),
-        [_bits(meter, user, project) for user, project in members], running[:MOST], len(running),
+        [_bits(meter, user, project) for user, project in members], sessions.count(),
     )  # fmt: skip
 
 
 def _bits(meter: Meter, user: str, project: str) -> MemberBits:
     account = meter.account(user, project)
     return MemberBits(user, project, account.left(), account.left_total)
-
-
-def _running(db: Database) -> list[Running]:
-    Mailbox(db)  # makes the table of a site that never ran
-    rows = db.rows("SELECT id, user, project, opened FROM session WHERE closed IS NULL ORDER BY opened, id")
-    return [Running(row["id"], row["user"], row["project"], datetime.fromisoformat(row["opened"])) for row in rows]
 
 
 def _waiting(db: Database) -> list[Waiting]:

@@ -9,6 +9,7 @@ import click
 from twinpane_review.store import Store
 from twinpane_site.cli import FOLDER
 from twinpane_site.config import load_site
+from twinpane_site.running_sessions import RunningSessions
 from twinpane_site.steward_cli import desk
 from twinpane_wire.items import visible
 
@@ -23,7 +24,7 @@ def command(folder: Path) -> None:
     with desk(folder) as at:
         site = load_site(folder)
         Store(at.db, at.ledger)  # makes the review's tables of a site that never ran
-        seen = overview(at.db, at.standstill, at.projects.members(), site.policy.meter.budget, now)
+        seen = overview(at.db, at.standstill, RunningSessions(at.db, at.ledger), at.projects.members(), site.policy.meter.budget, now)
     for line in lines(seen):
         click.echo(line)
 
@@ -45,6 +46,4 @@ def lines(seen: Overview) -> Iterator[str]:
         yield f"            {request.author} in {request.project}, {request.state.value}: {visible(request.purpose)[:100]}"
     for member in seen.members:
         yield f"bits        {member.user} in {member.project}: {member.today:,.1f} left today, {member.total:,.1f} in all"
-    yield f"sessions    {seen.running_in_all:,} open"
-    for session in seen.running:
-        yield f"            {session.session[:8]} of {session.user} in {session.project}"
+    yield f"sessions    {seen.running:,} open"

@@ -23,9 +23,11 @@ def home(at: At, session: Here) -> Response:
 
 
 @router.post("/freeze")
-def freeze(at: At, session: Posted, reason: Annotated[str, Form(max_length=500)] = "") -> Response:
+def freeze(
+    at: At, session: Posted, reason: Annotated[str, Form(max_length=500)] = "", sure: Annotated[str, Form(max_length=10)] = ""
+) -> Response:  # fmt: skip
     """Stop everything."""
-    at.desk.freeze(session.grant, reason)
+    at.desk.freeze(session.grant, sure == "yes", reason)
     return RedirectResponse(HOME, 303)
 
 
