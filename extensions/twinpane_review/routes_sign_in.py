@@ -23,12 +23,12 @@ router = APIRouter()
 @router.post("/sign-in")
 def own_sign_in(
     request: Request, at: At, name: Annotated[str, Form(max_length=80)] = "", password: Annotated[str, Form(max_length=200)] = "",
-    next: Annotated[str, Form(max_length=200)] = "/",
+    code: Annotated[str, Form(max_length=20)] = "", next: Annotated[str, Form(max_length=200)] = "/",
 ) -> Response:  # fmt: skip
     """Begin a session for an account of the site. That the form is ours, its origin says: there is no session yet."""
-    grant, local = at.desk.prove(name, password), next if is_local(next) else "/"
+    grant, local = at.desk.prove(name, password, code), next if is_local(next) else "/"
     if grant is None:
-        log.warning("wrong name or password, from %s", _address(request))
+        log.warning("wrong name, password or code, from %s", _address(request))
         return at.page("sign_in.html", None, 403, next=local, wrong=True)
     return _come_in(request, at, grant, local)
 

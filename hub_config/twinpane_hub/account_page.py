@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 from jupyterhub.handlers.base import BaseHandler
 from tornado.web import HTTPError, authenticated
 
+from twinpane_ground import one_time_codes
+
 from . import second_factors
 from .ending import end
 
@@ -99,6 +101,6 @@ class AccountPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is written w
             await self.render_template(
                 "account.html", letters=LETTERS, has_factor=self._factors.has(name), demanded=self.authenticator.demands_factor,
                 secret=" ".join(secret[at : at + 4] for at in range(0, len(secret), 4)),
-                link=second_factors.link(secret, name, f"Twinpane {hub}") if secret else "", **more,
+                link=one_time_codes.link(secret, name, f"Twinpane {hub}") if secret else "", **more,
             )
         )  # fmt: skip

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
-import pyotp
 from cryptography.fernet import Fernet, InvalidToken
 
-from twinpane_ground import sqlite
+from twinpane_ground import one_time_codes, sqlite
 
 from . import sealing
 from .accounts import new_password
@@ -20,8 +19,6 @@ FACTORS = """create table if not exists factors (
     name text primary key, secret blob, pending blob, step integer not null default 0
 ) strict"""
 RECOVERY = "create table if not exists recovery (name text not null, digest text not null, primary key (name, digest)) strict"
-AROUND = 1
-"""Steps of 30 s by which a telephone's clock may be wrong."""
 RECOVERY_CODES = 10
 
 
@@ -40,7 +37,7 @@ class SecondFactors:
 
     def begin(self, name: str) -> str:
         """A new secret for the person's device. It holds once a code of it was given; until then the one before does."""
-        secret = pyotp.random_base32()
+        secret = one_time_codes.new_secret()
         sealed = self._seal.encrypt(secret.encode())
         self._db.execute(
             "insert into factors (name, pending) values (?, ?) on conflict (name) do update set pending = excluded.pending", (name, sealed)
@@ -81,19 +78,7 @@ class SecondFactors:
             return ""
 
     def _step_of(self, secret: str, code: str) -> int | None:
-        """The step of time whose code it is; None where it is none of now."""
-        asked = code.replace(" ", "")
-        if not secret or not asked.isascii() or not asked.isdigit():
-            return None
-        totp = pyotp.TOTP(secret)
-        now = int(self._clock() // totp.interval)
-        around = range(now - AROUND, now + AROUND + 1)
-        return next((step for step in around if pyotp.utils.strings_equal(asked, totp.generate_otp(step))), None)
-
-
-def link(secret: str, name: str, hub: str) -> str:
-    """What a telephone's app opens to take the secret."""
-    return pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=hub)
+        return one_time_codes.step_of(secret, code, self._clock())
 
 
 def _digest(code: str) -> str:

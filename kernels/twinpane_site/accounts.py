@@ -20,6 +20,7 @@ from .db import Database
 from .errors import ConfigError
 from .ledger import Ledger
 from .ledger_events import LedgerEvent
+from .second_factors import SecondFactors
 
 MIGRATIONS = (
     """
@@ -52,6 +53,7 @@ class Accounts:
     def __init__(self, db: Database, ledger: Ledger, clock: Callable[[], datetime]) -> None:
         self._db, self._ledger, self._clock = db, ledger, clock
         db.migrate("account", MIGRATIONS)
+        self._factors = SecondFactors(db, clock)
 
     def get(self, name: str) -> Account | None:
         """The account of that name, in any case; None where there is none."""
@@ -66,12 +68,16 @@ class Accounts:
         """The names of the stewards."""
         return frozenset(account.name for account in self.all() if account.steward)
 
-    def proved(self, name: str, password: str) -> Account | None:
-        """The account of that name if the password is its own. An unknown name takes as long."""
+    def proved(self, name: str, password: str, code: str = "") -> Account | None:
+        """The account of that name if the password is its own, and, where it has a device, the code too. An unknown name takes as long."""
         account = self.get(name)
         salt, digest = (account.salt, account.digest) if account else (_NOBODY, _NOBODY)
         right = secrets.compare_digest(_digest(salt, password), digest)
-        return account if right else None
+        return account if right and account is not None and self._factors.accepts(account.name, code) else None
+
+    def needs_code(self, name: str) -> bool:
+        """Whether the account of that name has a device whose code it gives beside the password."""
+        return self._factors.has(name.lower())
 
     def put(self, name: str, steward: bool | None, by: str) -> str:
         """Make an account, or give one another password and these rights; None: those that it has. Returns the password, which is kept
@@ -103,6 +109,31 @@ class Accounts:
                 raise ConfigError(f"This site has no account {name}.")
             self._ledger.append(LedgerEvent.account, {"user": name, "what": "removed", "by": by}, self._clock())
             connection.execute("DELETE FROM account WHERE name = ?", (name,))
+            self._factors.remove(name)
+
+    def bind(self, name: str, secret: str, code: str, by: str) -> None:
+        """Have the account give codes of this device from now on; its sessions are over.
+
+        Raises ConfigError for a wrong code, or where there is no account.
+        """
+        with self._db.transaction():
+            self._changed(name.lower(), "a second factor", by)
+            if not self._factors.put(name.lower(), secret, code):
+                raise ConfigError("That is no code of this secret at this time. Nothing was changed: compare the clocks, and begin again.")
+
+    def unbind(self, name: str, by: str) -> None:
+        """Have the account give no code any more; its sessions are over. Raises ConfigError where it gave none."""
+        with self._db.transaction():
+            self._changed(name.lower(), "no second factor", by)
+            if not self._factors.remove(name.lower()):
+                raise ConfigError(f"{name.lower()} has no second factor.")
+
+    def _changed(self, name: str, what: str, by: str) -> None:
+        if self.get(name) is None:
+            raise ConfigError(f"This site has no account {name}.")
+        with self._db.transaction() as connection:
+            entry = self._ledger.append(LedgerEvent.account, {"user": name, "what": what, "by": by}, self._clock())
+            connection.execute("UPDATE account SET changed = ? WHERE name = ?", (entry.seq, name))
 
 
 def _new_password() -> str:

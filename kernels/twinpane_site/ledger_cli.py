@@ -13,7 +13,7 @@ from .ledger_events import LedgerEvent
 from .ledger_export import Format, details, exported
 from .ledger_search import Wanted, every
 from .sign_off import SignOffError, sign_off
-from .steward_cli import desk
+from .steward_cli import desk, proved
 
 DAY = click.DateTime(["%Y-%m-%d"])
 
@@ -49,9 +49,9 @@ def text(entry: Entry) -> str:
 def seen(folder: Path, name: str, upto: int) -> None:
     """Sign off: write into the ledger that you have seen it up to a line."""
     with desk(folder) as at:
-        account = at.accounts.proved(name, click.prompt(f"Password of {name}", hide_input=True))
+        account = proved(at.accounts, name)
         if account is None or not account.steward:
-            raise SignOffError("Wrong name or password, or no steward. Nothing was written.")
+            raise SignOffError("Wrong name, password or code, or no steward. Nothing was written.")
         sign_off(at.ledger, account.name, upto, datetime.now(UTC))
     click.echo(f"Written: {account.name} has seen the ledger up to line {upto}.")
 

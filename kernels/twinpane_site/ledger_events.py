@@ -69,7 +69,11 @@ class LedgerEvent(Enum):
         "purged", "what older_than count project?",
         "The retention rule deleted held outputs, messages, or what of messages is not code; or, of an ended `project`, all that it left.",
     )  # fmt: skip
-    account = "account", "user what by", "An account of the site was made, given another password or other rights, or removed."
+    account = (
+        "account",
+        "user what by",
+        "An account of the site was made, given another password, other rights or a second factor, or removed.",
+    )
     frozen = "frozen", "by reason?", "A steward froze the site: from this line on no crossing's line is written, so nothing leaves."
     unfreeze = "unfreeze", "by freeze", "A steward agreed to unfreeze. `freeze`: the number of the line that froze the site."
     seen = "seen", "by upto hash", "A steward has looked at the ledger up to the line `upto`, whose hash this was."

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from .accounts import Accounts
+from .accounts import Account, Accounts
 from .cli import FOLDER, plainly
 from .config import KEYS, load_config, load_policy
 from .db import Database
+from .errors import ConfigError
 from .keys import load
 from .ledger import Ledger
 from .projects import Projects, projects_of
@@ -56,6 +57,13 @@ def desk(folder: Path, clock: Callable[[], datetime] = _now) -> Iterator[Desk]:
             db.close()
 
 
+def proved(accounts: Accounts, name: str) -> Account | None:
+    """Ask who is at the terminal for the password of an account, and for a code where it has a second factor; None where one is wrong."""
+    password = click.prompt(f"Password of {name}", hide_input=True)
+    code = click.prompt("Code of your telephone") if accounts.needs_code(name) else ""
+    return accounts.proved(name, password, code)
+
+
 @click.command()
 @FOLDER
 @click.option("--reason", default="", help="Why, for the ledger.")
@@ -79,9 +87,9 @@ def unfreeze(folder: Path, name: str) -> None:
         state = at.standstill.state()
         if not state.frozen:
             raise FreezeError("The site is not frozen.")
-        account = at.accounts.proved(name, click.prompt(f"Password of {name}", hide_input=True))
+        account = proved(at.accounts, name)
         if account is None:
-            raise FreezeError("Wrong name or password. Nothing was changed.")
+            raise FreezeError("Wrong name, password or code. Nothing was changed.")
         state = at.standstill.agree(account.name, state.entry)
     click.echo("Unfrozen: what waited leaves now." if not state.frozen else "You have agreed. One more steward has to.")
 
@@ -104,6 +112,30 @@ def add(folder: Path, name: str, steward: bool | None, by: str | None) -> None:
         password = at.accounts.put(name, steward, by or getpass.getuser())
         steward = name.lower() in at.accounts.stewards()
     click.echo(f"{name.lower()} is {'a steward' if steward else 'no steward'}. The password, shown this once: {password}")
+
+
+@account.command("code")
+@FOLDER
+@click.argument("name")
+@click.option("--off", is_flag=True, help="The account gives no code any more.")
+@BY
+def code(folder: Path, name: str, off: bool, by: str | None) -> None:
+    """Have an account give a code of a telephone beside its password."""
+    from twinpane_ground import one_time_codes
+
+    with desk(folder) as at:
+        if off:
+            at.accounts.unbind(name, by or getpass.getuser())
+            click.echo(f"{name.lower()} gives no code any more.")
+            return
+        if at.accounts.get(name) is None:
+            raise ConfigError(f"This site has no account {name.lower()}.")
+        secret = one_time_codes.new_secret()
+        link = one_time_codes.link(secret, name.lower(), f"Twinpane {load_config(folder).id}")
+        click.echo(f"For the telephone's app, shown this once: {link}")
+        click.echo(f"Or typed: {secret}")
+        at.accounts.bind(name, secret, click.prompt("A code that it shows now"), by or getpass.getuser())
+    click.echo(f"{name.lower()} gives a code at each sign-in from now on.")
 
 
 @account.command("remove")

@@ -5,9 +5,11 @@ import io
 import json
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from html import unescape
 from pathlib import Path
 
+import pyotp
 import pytest
 from review_factories import AUTHOR, PUBLISHED, A, B, make_site, stream
 from review_pages import NamedIdentity
@@ -238,6 +240,25 @@ def test_a_wrong_password_says_so_and_signs_nobody_in(pages: Pages) -> None:
         said.append(words(pages.reply.text))
     assert said[0] == said[1]
     assert list(pages.site.ledger.entries(LedgerEvent.signed_in)) == []
+
+
+def test_an_account_with_a_telephone_signs_in_with_its_code(pages: Pages) -> None:
+    """Without one the answer is that to a wrong password, and its open sessions are over as it gets one. A code is good once."""
+    before, secret = pages.own(STEWARD), "A" * 32
+    code = pyotp.TOTP(secret).at(pages.site.clock())
+    pages.site.accounts.bind(STEWARD, secret, code, "root")
+    assert before.get("/steward").status_code == 401
+    pages.own(OWN, "wrong")
+    wrong = words(pages.reply.text)
+    for given in ({}, {"code": code}, {"code": "000000x"}):
+        pages.own(STEWARD, **given)
+        assert (pages.reply.status_code, words(pages.reply.text)) == (403, wrong)
+    pages.site.now += timedelta(seconds=30)
+    following = pyotp.TOTP(secret).at(pages.site.now)
+    assert pages.own(STEWARD, code=following).get("/steward").status_code == 200
+    pages.own(STEWARD, code=following)
+    assert pages.reply.status_code == 403
+    assert pages.own(SECOND).get("/steward").status_code == 200
 
 
 @pytest.mark.parametrize("to", ["//evil.test", "https://evil.test/", "/steward/../x", "\\\\evil.test"])

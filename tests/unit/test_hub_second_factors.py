@@ -5,9 +5,10 @@ from pathlib import Path
 import pyotp
 import pytest
 
+from twinpane_ground.one_time_codes import link
 from twinpane_hub import accounts, sealing
 from twinpane_hub.local_sign_in import LocalAccounts
-from twinpane_hub.second_factors import FILE, RECOVERY_CODES, SecondFactors, link
+from twinpane_hub.second_factors import FILE, RECOVERY_CODES, SecondFactors
 from twinpane_hub.tries import Tries
 
 START = 1_800_000_000.0

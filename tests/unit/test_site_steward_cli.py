@@ -5,6 +5,7 @@ import shutil
 from datetime import UTC, datetime
 
 import duckdb
+import pyotp
 import pytest
 from click.testing import CliRunner
 
@@ -123,6 +124,29 @@ def test_the_overview_counts_what_left(folder):
     assert "Revealed numbers: 0 today, 0 ever" in output
     assert "ana in heart: 1,024.0 left today, 16,384.0 in all" in output
     assert LedgerEvent.created.value not in output
+
+
+def test_a_telephone_is_set_up_and_asked_for_at_the_terminal(folder):
+    """Shown once; a wrong code sets nothing up. Each command that asks for the password then asks for a code."""
+    bo = account(folder, "Bo", "--steward")
+    assert run("account", "code", folder, "bo", typed="000000x\n").exit_code == 1
+    assert run("account", "code", folder, "nobody", typed="1\n").exit_code == 1
+    run("freeze", folder, "--by", "root")
+    assert run("unfreeze", folder, "--as", "bo", typed=f"{bo}\n").exit_code == 0
+
+    secret = "A" * 32
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("twinpane_ground.one_time_codes.new_secret", lambda: secret)
+        done = run("account", "code", folder, "bo", typed=f"{pyotp.TOTP(secret).now()}\n")
+    assert done.exit_code == 0, done.output
+    assert "otpauth://totp/" in done.output
+    assert run("ledger", "seen", folder, "--as", "bo", "--upto", "1", typed=f"{bo}\n000000x\n").exit_code == 1
+    following = pyotp.TOTP(secret).at(datetime.now(UTC).timestamp() + 30)
+    assert run("ledger", "seen", folder, "--as", "bo", "--upto", "1", typed=f"{bo}\n{following}\n").exit_code == 0
+    assert run("account", "code", folder, "bo", "--off").exit_code == 0
+    assert run("account", "code", folder, "bo", "--off").exit_code == 1
+    assert run("ledger", "seen", folder, "--as", "bo", "--upto", "2", typed=f"{bo}\n").exit_code == 0
+    assert ledger_verification.verify(folder).ok
 
 
 def test_a_session_is_seen_and_stopped_at_the_terminal(folder):

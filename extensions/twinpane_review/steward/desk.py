@@ -44,9 +44,9 @@ class Desk:
 
     # ------------------------------------------------------------ who is there
 
-    def prove(self, name: str, password: str) -> Grant | None:
-        """A sign-in with an account of the site; None where name and password are not one's."""
-        account = self._accounts.proved(name, password)
+    def prove(self, name: str, password: str, code: str = "") -> Grant | None:
+        """A sign-in with an account of the site; None where name, password and code are not one's."""
+        account = self._accounts.proved(name, password, code)
         return None if account is None else Grant(account.name, str(account.changed), own=True)
 
     def stands(self, grant: Grant) -> bool:
