@@ -416,3 +416,13 @@ def test_a_set_that_a_question_describes_twice_costs_twice() -> None:
     """Smokers by smoking are one set; of another that stands in, with totals, two are told, and the broker gave no answer at all."""
     assert told("select smoker, count(*) n from person where smoker = true group by smoker") == {"person.smoker": 2}
     assert told("select smoker, sex, count(*) n from person where smoker = true group by cube (smoker, sex)")["person.smoker"] == 6
+
+
+def test_a_first_event_of_a_code_costs_what_any_does() -> None:
+    """Its table is named by the event with its code: the bound was asked of a table that there was not."""
+    question = "select year(f.day) y, count(*) n from (select person_id, min(day) as day from visit where ward = 'icu' group by person_id) f group by 1"
+    plan = parse_sql(question, CATALOGUE)
+    assert plan.firsts
+    assert most_cost(plan, CATALOGUE) > 1
+    any_ward = parse_sql(question.replace("where ward = 'icu' ", ""), CATALOGUE)
+    assert most_cost(plan, CATALOGUE) == most_cost(any_ward, CATALOGUE)

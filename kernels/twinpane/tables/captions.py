@@ -71,12 +71,22 @@ def _by_site(table: Table, means: Callable[[Iterable[ReleasedColumn]], str]) -> 
     return [f"{clause[:1].upper()}{clause[1:]}{f' ({joined(sites)})' if by_site else ''}." for clause, sites in told.items()]
 
 
+def _absent(table: Table) -> list[str]:
+    """Which sites are missing, why, and what that means for what is pooled. First: it is about every number of all sites."""
+    absent = [f"{table.title(site)} ({why})" for site, why in table.missing.items()]
+    absent += [f"{table.title(site)} ({refusal.words.rstrip('.')})" for site, refusal in table.refusals.items()]
+    if not absent:
+        return []
+    pooled = " Pooled numbers are without it." if len(absent) == 1 else " Pooled numbers are without them."
+    return [f"Not in this table: {'; '.join(absent)}.{pooled if len(table.cells.released) > 1 else ''}"]
+
+
 def captions(table: Table, short: bool = False) -> list[str]:
     """Which rules were applied where, what is partly missing, and which sites are missing and why.
 
     When ``short``, give only the first rule, and only where nothing is suppressed: the rest is folded away elsewhere.
     """
-    cells, lines = table.cells, []
+    cells, lines = table.cells, _absent(table)
     places = range(len(measures(cells)))
     lost = any(suppressed(row, i, site) for row in cells.rows for site in row.sites for i in places)
     for sites, policy, applied in rules(table):
@@ -108,10 +118,6 @@ def captions(table: Table, short: bool = False) -> list[str]:
         for site, release in table.releases.items()
         if (low := in_few_words(release.account))
     ]
-    absent = [f"{table.title(site)} ({why})" for site, why in table.missing.items()]
-    absent += [f"{table.title(site)} ({refusal.words.rstrip('.')})" for site, refusal in table.refusals.items()]
-    if absent:
-        lines.append(f"Not in this table: {'; '.join(absent)}.")
     if table.left_out is not None:
         lines.append(f"{left_out_means(table.left_out)}.")
     if len(cells.rows) > ROWS:

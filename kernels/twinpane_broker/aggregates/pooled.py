@@ -121,7 +121,8 @@ def added(parts: Parts, absent: Absent) -> PooledValue:
     if not usable:
         return PooledValue(None, without)
     used, value = [parts[site] for site in usable], sum(usable.values())
-    return PooledValue(value, without, "", *_marks(used), all_within(used, value))
+    # Without a site's part nothing is known of how many there are at most.
+    return PooledValue(value, without, "", *_marks(used), None if without else all_within(used, value))
 
 
 def all_within(used: list[Part], value: float) -> Ends | None:

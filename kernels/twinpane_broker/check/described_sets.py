@@ -3,6 +3,7 @@
 Each is told, whatever the data hold, and so each costs the account of what was released, for each attribute that it tells of.
 """
 
+import json
 from collections.abc import Iterable
 from datetime import date
 from itertools import combinations
@@ -55,11 +56,20 @@ def most_cost(plan: Plan, catalogue: Catalogue, today: date | None = None) -> in
 
     Codes that only the site's vocabulary finds are taken for any. Raises Refused if the catalogue does not allow the question.
     """
-    firsts = (one.model_copy(update={"event": one.event.model_copy(update={"where": None})}) for one in plan.firsts)
+    plan = _with_any_first(plan)
     terms = tuple(term for term in conjuncts(plan.where) if not any(map(is_code_set, leaves(term))))
-    plain = {"cohort": None, "firsts": tuple(firsts), "where": AllOf(terms=terms) if len(terms) > 1 else next(iter(terms), None)}
+    plain = {"cohort": None, "where": AllOf(terms=terms) if len(terms) > 1 else next(iter(terms), None)}
     bound = check(plan.model_copy(update=plain), catalogue, None, today)
     return len(described_sets(bound)) * (1 + OF_VALUES * len(_value_kinds(plan.measures)))
+
+
+def _with_any_first(plan: Plan) -> Plan:
+    """The plan with first events of any code. Their tables are named by the events, so the names change with them."""
+    firsts = [one.model_copy(update={"event": one.event.model_copy(update={"where": None})}) for one in plan.firsts]
+    text = json.dumps({**plan.model_dump(mode="json"), "firsts": [one.model_dump(mode="json") for one in dict.fromkeys(firsts)]})
+    for one, any_one in zip(plan.firsts, firsts, strict=True):
+        text = text.replace(one.name, any_one.name)
+    return Plan.model_validate_json(text) if firsts else plan
 
 
 def _value_kinds(measures: Iterable[Measure]) -> set[tuple[str, ...]]:
