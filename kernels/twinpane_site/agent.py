@@ -66,26 +66,33 @@ class Agent:
         self._capacity = KernelCapacity(site.policy.session.max_sessions)
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[None]] = set()
-        self._joined: tuple[str, ...] = ()
+        self._named: set[str] = set()
+        """The projects that the hub named on this link."""
         self._granted = max((grant.seq for grant in stores.meter.grants()), default=0)
 
     # ------------------------------------------------------------ the link
 
     def joined(self, projects: tuple[str, ...]) -> None:
         """The link is up: publish the steward's catalogue, and send again the crossings that may have been lost."""
-        self._joined = projects
-        self.publish(projects)
-        self._glass.again(sessions=self._sessions)
+        self._named = set(projects)
+        self.unfrozen()
+
+    def name(self, project: str) -> bool:
+        """The hub names one more project on the link that is up; False where it had done so before."""
+        is_new = project not in self._named
+        self._named.add(project)
+        return is_new
 
     def publish(self, projects: Collection[str]) -> None:
         """Publish the catalogue to these projects, where the hub names them and they work today."""
         for project in self._stores.projects.working():
-            if project.id in projects and project.id in self._joined:
+            if project.id in projects and project.id in self._named:
                 self._attempt(partial(self._publish, project))
 
     def unfrozen(self) -> None:
         """Two stewards ended a freeze: publish the catalogue, and send what was stopped on its way."""
-        self.joined(self._joined)
+        self.publish(self._named)
+        self._glass.again(sessions=self._sessions)
 
     def _publish(self, project: Project) -> None:
         self._glass.catalogued(self._catalogued(project))

@@ -31,6 +31,9 @@ class AtWork(Protocol):
     def keep_to_projects(self) -> None:
         """End the sessions of who is not admitted any more, and those of projects that see other data than when they were opened."""
 
+    def name(self, project: str) -> bool:
+        """The hub names one more project on the link that is up; False where it had done so before."""
+
     def publish(self, projects: Collection[str]) -> None:
         """Publish the catalogue to these projects, where the hub names them."""
 
@@ -46,12 +49,15 @@ class ProjectWatch:
         self._proposed: dict[str, wire.Proposal] = {}
         """What the hub proposed on this link, by project; the newest, until the next look."""
         self._asked: set[str] = set()
+        self._named: set[str] = set()
+        """Projects that it named on this link after it was up, until they were published to."""
         self._told: dict[str, str] = {}
 
     def joined(self) -> None:
         """The link is up: what was told on the last one may have been lost."""
         self._proposed.clear()
         self._asked.clear()
+        self._named.clear()
         self._told.clear()
 
     def proposed(self, proposal: wire.Proposal) -> None:
@@ -59,6 +65,8 @@ class ProjectWatch:
         if proposal.project in self._asked or len(self._asked) < MOST:
             self._asked.add(proposal.project)
             self._proposed[proposal.project] = proposal
+            if proposal.standpoint is wire.Standpoint.open and self._agent.name(proposal.project):
+                self._named.add(proposal.project)
 
     async def run(self) -> None:
         """Until cancelled. Making a broker's store takes long on large data, and nobody who is removed stays in for so long."""
@@ -90,11 +98,11 @@ class ProjectWatch:
                 self._told[name] = standing.digest()
 
     async def serve(self) -> None:
-        """Have the broker serve the projects that work now, and publish to those that are new or see other data. Raises SiteError."""
+        """Have the broker serve the projects that work now, and publish to those that are new, newly named or see other data. Raises SiteError."""
         working = self._projects.working()
-        if working == self._served:
-            return
         before = {project.id: project for project in self._served}
-        await self._serve(working)
-        self._served = working
-        self._agent.publish([one.id for one in working if one.id not in before or not one.sees_as(before[one.id])])
+        if working != self._served:
+            await self._serve(working)
+            self._served = working
+        named, self._named = self._named, set()
+        self._agent.publish([one.id for one in working if one.id in named or one.id not in before or not one.sees_as(before[one.id])])

@@ -88,6 +88,35 @@ async def test_an_accepted_project_works_without_a_restart(site):
     assert "no_project" not in site.codes()
 
 
+async def test_a_project_proposed_on_a_standing_link_is_published(site):
+    """An open proposal names the project as joining does. Before, its catalogue left only when the site dialled in again."""
+    site.start().hub("p")
+    site.watch.proposed(site.proposal())
+    await site.look()
+    site.accept()
+    site.sent.clear()
+    await site.look()
+    await site.look()
+    assert [message.project for message in site.of(wire.Catalogued)] == ["lung"]
+    site.sent.clear()
+    site.agent_.unfrozen()
+    assert [message.project for message in site.of(wire.Catalogued)] == ["lung", "p"]
+
+
+async def test_a_project_that_the_hub_reopens_is_published(site):
+    """One that was accepted while the hub held it suspended gets its catalogue once it is open, and not before."""
+    site.start().hub("p")
+    site.watch.proposed(site.proposal(standpoint="suspended"))
+    await site.look()
+    site.accept()
+    site.sent.clear()
+    await site.look()
+    assert site.of(wire.Catalogued) == []
+    site.watch.proposed(site.proposal())
+    await site.look()
+    assert [message.project for message in site.of(wire.Catalogued)] == ["lung"]
+
+
 async def test_a_hub_is_told_of_nothing_it_did_not_propose(site):
     """A project that the steward wrote by hand is no answer to anything."""
     site.start()
