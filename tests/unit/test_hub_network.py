@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -307,6 +308,28 @@ def test_each_site_answers_for_itself(store: NetworkStore, standing: Standing | 
     (row,) = project_rows(store(), from_sites.read(store.engine), NOW.date())
     assert [site.words for site in row.sites] == [words, "no answer yet"]
     assert row.words == project
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "words"),
+    [
+        ({"lab": ("value",), "visit": ()}, {"visit": None, "lab": None}, "accepted"),
+        ({"lab": ("value", "unit")}, {"lab": ("unit", "value", "day")}, "accepted"),
+        ({"lab": ("value",)}, None, "accepted"),
+        ({"lab": ("value", "unit")}, {"lab": ("value",)}, "accepted in part"),
+        ({"lab": ()}, {"lab": ("value",)}, "accepted in part"),
+        ({"lab": (), "visit": ()}, {"lab": None}, "accepted in part"),
+        ({}, {"lab": None}, "accepted in part"),
+        ({}, None, "accepted"),
+    ],
+)
+def test_who_gives_all_that_is_asked_accepts_whole(store: NetworkStore, asked: Any, given: Any, words: str) -> None:
+    """A site gives tables whole, in its own order. Before, a project that named columns was never accepted but in part."""
+    store.change("ada", life.declared(NETWORK.model_copy(update={"projects": {"first": FIRST.model_copy(update={"tables": asked})}})))
+    tables = None if given is None else tuple(TableScope(table=table, columns=columns) for table, columns in given.items())
+    from_sites.keep_answer(store.engine, NOW, "a", accepted(tables=tables, proposal=None))
+    (row,) = project_rows(store(), from_sites.read(store.engine), NOW.date())
+    assert row.sites[0].words == words
 
 
 def test_an_answer_to_a_version_before_is_told_apart(store: NetworkStore) -> None:

@@ -122,9 +122,21 @@ def _answer_words(asked: Proposal, standing: Standing | None) -> str:
     if standing.state is not ProjectState.accepted:
         return standing.state.value
     wanted = {person.user for person in asked.people if person.role == "researcher"}
-    whole = (standing.tables is None or standing.tables == asked.tables) and wanted <= set(standing.researchers)
+    whole = _has_tables(asked, standing) and wanted <= set(standing.researchers)
     older = standing.proposal not in (None, asked.digest())
     return f"accepted{'' if whole else ' in part'}{', an earlier version of it' if older else ''}"
+
+
+def _has_tables(asked: Proposal, standing: Standing) -> bool:
+    """Whether a site gives all that is asked for. Sites give tables whole, or columns of them, in an order of their own."""
+    if standing.tables is None or asked.tables is None:
+        return standing.tables is None
+    given = {each.table: each.columns for each in standing.tables}
+    return all(each.table in given and _has_columns(each.columns, given[each.table]) for each in asked.tables)
+
+
+def _has_columns(asked: tuple[str, ...] | None, given: tuple[str, ...] | None) -> bool:
+    return given is None or (asked is not None and set(asked) <= set(given))
 
 
 def _tables(standing: Standing | None) -> str:
