@@ -84,8 +84,17 @@ class CellReport(Closed):
 
     @property
     def real(self) -> bool:
-        """Whether every site said *same*, so that the screen shows the result of the real rows."""
-        return bool(self.sites) and all(s.state is State.same for s in self.sites) and not self.interacted
+        """Whether every site that runs cells of this session said *same*, so that the screen shows the result of the real rows there.
+
+        A network is often partial: a site that declined the project, or suspended it, has run nothing that the mark could speak of.
+        """
+        ran = [site for site in self.sites if site.state is not State.refused]
+        return bool(ran) and all(site.state is State.same for site in ran) and not self.interacted
+
+    @property
+    def named(self) -> tuple[SiteReport, ...]:
+        """The sites that a strip names beside its mark: where that says *real* for all others, those alone that it does not speak of."""
+        return tuple(site for site in self.sites if not self.real or site.state is State.refused)
 
     @property
     def settled(self) -> bool:

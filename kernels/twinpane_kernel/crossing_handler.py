@@ -73,6 +73,8 @@ class CrossingHandler:
             return
         self._session.catalogued[site] = catalogued
         view.day = catalogued.day_bits
+        if known is None and not view.accepted:
+            self._session.notes.append(f"{view.title or site} has accepted this project since. Restart the kernel to have it.")
         if known != catalogued:
             note = kernel_info.differences(view.title or site, catalogued.environment)
             if note:

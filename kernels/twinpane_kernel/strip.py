@@ -44,13 +44,13 @@ def bundle(report: CellReport) -> dict[str, Any]:
 def plain(report: CellReport) -> str:
     """The strip in words alone: ``[synthetic] Site A: differs, held · Site B: running`` and a line for each thing more."""
     released = {item.site for item in report.exported}
-    sites = " · ".join(f"{title_of(report, s.site)}: {words(s, s.site in released).text}" for s in report.sites)
+    sites = " · ".join(f"{title_of(report, s.site)}: {words(s, s.site in released).text}" for s in report.named)
     mark = "[real]" if report.real else "[synthetic]" if report.outputs else ""
     if not report.sites:
         sites = "on the twin only"
     elif all(s.state is State.rehearsal for s in report.sites):
         sites = "rehearsal, on the twin only"
-    lines = [" ".join(part for part in (mark, "" if report.real else sites) if part)]
+    lines = [" ".join(part for part in (mark, sites) if part)]
     for reveal in report.reveals:
         values = " · ".join(f"{title_of(report, s.site)} {revealed(report, reveal, s)[0]}" for s in report.sites)
         lines.append(f"{clean(reveal.name)}: {values}")

@@ -62,7 +62,7 @@ def html(report: CellReport) -> str:
 
 
 def _head(report: CellReport) -> str:
-    chips = [] if report.real else _chips(report)
+    chips = _chips(report)
     if report.outputs or report.real:
         chips.insert(0, _mark(report))
     return f"<p>{' '.join(chips)}</p>" if chips else ""
@@ -82,10 +82,10 @@ def _chips(report: CellReport) -> list[str]:
     if all(site.state is State.rehearsal for site in report.sites):
         told = words(report.sites[0])
         return [_chip("", Words(told.symbol, "rehearsal, on the twin only", told.title, told.kind), "")]
-    if len(report.sites) <= _FOLD:
-        return [_chip(title_of(report, site.site), words(site, site.site in released), _left(report, site)) for site in report.sites]
+    if len(report.named) <= _FOLD:
+        return [_chip(title_of(report, site.site), words(site, site.site in released), _left(report, site)) for site in report.named]
     groups: dict[Words, list[SiteReport]] = {}
-    for site in report.sites:
+    for site in report.named:
         groups.setdefault(words(site, site.site in released), []).append(site)
     return [_group(told, [title_of(report, member.site) for member in members]) for told, members in groups.items()]
 

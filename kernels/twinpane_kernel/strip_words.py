@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from .cell_report import CellReport, RevealReport, SiteReport, State
 
-REAL = "Every site gave exactly this: what you see is what the real rows give."
+REAL = "Every site that runs your cells gave exactly this: what you see is what the real rows give there."
 SYNTHETIC = "Made from the synthetic twin, not from real rows. What the real rows give stays at the sites."
 RELEASED = "Made from the real rows of this site; its reviewers let it out."
 MOVED = "A widget of this cell was moved since: what it shows now comes from the synthetic twin."
@@ -48,8 +48,8 @@ def words(site: SiteReport, released: bool = False) -> Words:
             return Words(
                 "⊘",
                 "refused",
-                "The site has not accepted this project, or not you as its member; or it ended this session for a newer one of yours. "
-                "Restart the kernel; if that does not help, ask its steward.",
+                "The site has not accepted this project, or not you as its member, or has suspended it; or it ended this session for a "
+                "newer one of yours. Restart the kernel; if that does not help, ask its steward.",
                 "bad",
             )
         case State.rehearsal:
@@ -89,7 +89,7 @@ def revealed(report: CellReport, reveal: RevealReport, site: SiteReport) -> tupl
     if site.state is State.spent or site.site in reveal.spent:
         return "–", "The meter is spent; the number does not leave."
     if site.state is State.refused:
-        return "–", "The site has not accepted this project, or not you as its member."
+        return "–", "The site has not accepted this project, or not you as its member, or has suspended it."
     return "…", "Not arrived yet."
 
 

@@ -98,7 +98,10 @@ class ProjectWatch:
                 self._told[name] = standing.digest()
 
     async def serve(self) -> None:
-        """Have the broker serve the projects that work now, and publish to those that are new, newly named or see other data. Raises SiteError."""
+        """Have the broker serve the projects that work now, and publish to the new ones, the newly named, and those that see other data.
+
+        Raises SiteError.
+        """
         working = self._projects.working()
         before = {project.id: project for project in self._served}
         if working != self._served:

@@ -1,18 +1,17 @@
 """Each page of the hub can be used by everybody: axe-core finds nothing on it, in light and in dark, as each role."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from axe import violations
+from playwright.sync_api import Browser
 from walkthrough_demo import SHOTS
 
 from integration.hub_factories import PASSWORDS, Hub, running
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.timeout(300)]
 
-AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 PROJECTS = {
     "first": {
         "title": "First look", "purpose": "Learn", "legal_basis": "Article 9 (2) j", "sites": ["a", "b"], "members": ["researcher"],
@@ -33,13 +32,6 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     review = {"a": {"token": "r" * 40}}
     with running(tmp_path_factory.mktemp("axe"), projects=PROJECTS, sites=SITES, review=review) as found:
         yield found
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core finds, in words."""
-    page.add_script_tag(path=str(AXE))
-    found: dict[str, Any] = page.evaluate("axe.run()")
-    return [f"{one['id']}: {node['html'][:200]}" for one in found["violations"] for node in one["nodes"]]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

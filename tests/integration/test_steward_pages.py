@@ -27,7 +27,7 @@ from twinpane_site.ledger_head import chain_hash
 from twinpane_site.mailbox import Mailbox
 from twinpane_site.proposal_inbox import ProposalInbox
 from twinpane_site.session_figures import Figures, FiguresTable, KernelState
-from twinpane_wire.messages import Open, Principal, ProjectState, Proposal
+from twinpane_wire.messages import Open, Principal, ProjectState, Proposal, Standpoint
 
 ADDRESS = "http://review.site-a.test"
 STEWARD, SECOND, OWN = "sten", "stina", "clerk"
@@ -583,6 +583,7 @@ def test_a_proposal_is_shown_beside_what_the_site_has(pages: Pages) -> None:
     page = browser.get(LUNG).text
     assert "<b>&" not in page
     assert "what this site does not publish: genome" in words(page)
+    assert "genome the site does not publish this table" in words(page)
     assert 'value="person"' in page
     assert 'value="genome"' not in page
 
@@ -624,6 +625,33 @@ def test_a_project_is_not_ended_by_a_slip(pages: Pages) -> None:
     pages.accepted()
     assert post(pages.own(STEWARD), f"{LUNG}/end", typed="lungs") == 403
     assert lung(pages) is ProjectState.accepted
+
+
+def test_the_first_page_says_that_projects_wait(pages: Pages) -> None:
+    """Before, only who opened the page of projects saw that the hub had proposed one."""
+    browser = pages.own(STEWARD)
+    assert "1 project for you to decide on" in words(browser.get("/steward").text)
+    pages.accepted()
+    assert "to decide on" not in words(browser.get("/steward").text)
+
+
+@pytest.mark.parametrize("state", ["accepted", "suspended", "ended", "declined", None])
+def test_what_the_hub_ended_is_ended_here_and_not_accepted(pages: Pages, state: str | None) -> None:
+    """Whose members still have something inside is told to end it too. Before, the page offered to accept the ended proposal."""
+    browser = pages.own(STEWARD)
+    if state == "declined":
+        post(browser, f"{LUNG}/decline", **FORMS[f"{LUNG}/decline"])
+    elif state:
+        pages.accepted()
+        for act in {"suspended": ("suspend",), "ended": ("end",)}.get(state, ()):
+            post(browser, f"{LUNG}/{act}", **FORMS[f"{LUNG}/{act}"])
+    pages.inbox.take(PROPOSAL.model_copy(update={"standpoint": Standpoint.ended}))
+    goes_on = state in ("accepted", "suspended")
+    home, page = words(browser.get("/steward/projects").text), browser.get(LUNG).text
+    assert ("Waiting for your decision 1" in home, "ended by the hub: end it here too" in home) == (goes_on, goes_on)
+    assert ("stays here until you end it too" in words(page)) == goes_on
+    assert f"{LUNG}/accept" not in page
+    assert f"{LUNG}/decline" not in page
 
 
 @pytest.mark.parametrize("name", ["nothing", "..%2f..%2fkeys", "A", "x" * 41])

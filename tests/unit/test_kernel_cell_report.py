@@ -14,10 +14,21 @@ def test_real_needs_a_site():
     assert not report().real
 
 
-@pytest.mark.parametrize("other", [state for state in State if state is not State.same])
+@pytest.mark.parametrize("other", [state for state in State if state not in (State.same, State.refused)])
 def test_every_state_but_same_makes_it_synthetic(other):
     assert report(State.same, State.same).real
     assert not report(State.same, other).real
+
+
+def test_a_site_that_takes_no_part_does_not_make_it_synthetic():
+    """Partial networks are normal: real is what every site that ran the cell gave. Before, one that declined hid it for good."""
+    partial = report(State.same, State.refused)
+    assert partial.real
+    assert [site.site for site in partial.named] == ["s1"]
+    assert report(State.same, State.same).named == ()
+    assert not report(State.refused).real
+    assert not report(State.same, State.refused, State.differs).real
+    assert len(report(State.same, State.refused, State.differs).named) == 3
 
 
 def test_what_was_interacted_with_is_synthetic():

@@ -176,7 +176,7 @@ async def test_a_site_out_of_reach_too_long_is_said_to_be_left_behind(pad):
     assert {line.site: line.state for line in pad.report(1).sites}["b"] is State.refused
     pad.verdict(1)
     assert pad.report(1).settled
-    assert not pad.report(1).real
+    assert [line.site for line in pad.report(1).named] == ["b"]
 
 
 # ---------------------------------------------------------------- files
@@ -312,7 +312,17 @@ async def test_a_site_that_does_not_take_us_is_refused_and_settled(pad, code):
     pad.link(code)
     pad.verdict(1, "same", "b")
     assert pad.report(1).settled
-    assert not pad.report(1).real
+    assert [site.site for site in pad.report(1).named] == ["a"]
+
+
+async def test_a_site_that_accepts_later_says_that_a_restart_has_it(pad):
+    """It was not in the session from its first cell on, and nothing else told the researcher that it is there now."""
+    del pad.pane.catalogued["b"]
+    pad.link("no_project", site="b")
+    pad.pane.on_site(state("b", catalogued=catalogued("b")))
+    pad.pane.on_site(state("b", catalogued=catalogued("b")))
+    told = [note for note in pad.pane.notes if note.endswith("has accepted this project since. Restart the kernel to have it.")]
+    assert len(told) == 1
 
 
 async def test_spent_settles_the_cell_without_calling_it_anything(pad):

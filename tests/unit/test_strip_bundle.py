@@ -62,12 +62,18 @@ def test_where_all_sites_say_same_only_a_small_real_mark_is_left():
     assert shown["text/plain"] == "[real]"
 
 
+def test_beside_real_stands_who_takes_no_part():
+    shown = bundle(report("same", "refused", "same"))
+    assert visible(shown["text/html"]) == "✓ real ⊘ Site B refused"
+    assert shown["text/plain"] == "[real] Site B: refused"
+
+
 @pytest.mark.parametrize("states", list(itertools.product(State, repeat=2)))
 @pytest.mark.parametrize("interacted", [False, True])
 def test_never_call_synthetic_real(states, interacted):
-    """With outputs on screen, the mark is *synthetic* unless every site said same and no widget moved since."""
+    """With outputs on screen, the mark is *synthetic* unless every site that ran the cell said same and no widget moved since."""
     shown = bundle(report(*states, interacted=interacted))
-    real = states == (State.same, State.same) and not interacted
+    real = set(states) in ({State.same}, {State.same, State.refused}) and not interacted
     assert ('class="twp-m twp-r"' in shown["text/html"]) is real
     assert ("synthetic</span>" in shown["text/html"]) is not real
     assert shown["text/plain"].startswith("[real]" if real else "[synthetic]")

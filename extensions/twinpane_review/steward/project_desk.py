@@ -12,7 +12,7 @@ from twinpane_site import acceptance
 from twinpane_site.acceptance import Published
 from twinpane_site.projects import Kept, ProjectError, Projects
 from twinpane_site.proposal_inbox import Arrived, ProposalInbox
-from twinpane_wire.messages import Decline, PersonRole, ProjectState
+from twinpane_wire.messages import Decline, PersonRole, ProjectState, Standpoint
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,17 @@ class ProjectView:
     """What is asked for and can be given."""
 
     @property
+    def goes_on(self) -> bool:
+        """Whether the site has accepted it, and has not ended it since."""
+        return self.kept is not None and self.kept.state in (ProjectState.accepted, ProjectState.suspended)
+
+    @property
     def waits(self) -> bool:
-        """Whether the hub proposed something that no steward decided on."""
+        """Whether the hub proposed something that no steward decided on, or ended what goes on here."""
         if self.arrived is None or (self.kept is not None and self.kept.state is ProjectState.ended):
             return False
+        if self.arrived.proposal.standpoint is Standpoint.ended:
+            return self.goes_on
         return self.kept is None or self.kept.proposal != self.arrived.digest
 
     @property

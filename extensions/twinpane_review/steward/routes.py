@@ -19,7 +19,9 @@ def home(at: At, session: Here) -> Response:
     """The overview, with the switch."""
     grant = session.grant
     seen, stewards = at.desk.overview(grant), at.desk.stewards(grant)
-    return at.page("steward.html", session, seen=seen, stewards=stewards, leaving=LEAVING, doing={kind.name: kind for kind in DOING})
+    waiting = sum(view.waits for view in at.desk.projects.all(grant))
+    doing = {kind.name: kind for kind in DOING}
+    return at.page("steward.html", session, seen=seen, stewards=stewards, leaving=LEAVING, doing=doing, waiting=waiting)
 
 
 @router.post("/freeze")

@@ -15,7 +15,7 @@ ABSENT = {
     "offline": "offline",
     "late": "did not answer in time: it is busy, or its steward froze it, and nothing leaves until two stewards agree; ask again later, "
     "or ask the steward",
-    "refused": "has not accepted this project, or not you as its member",
+    "refused": "has not accepted this project, or not you as its member, or has suspended it",
     "unsigned": "its answer was not signed with its key, so it was dropped",
 }
 """Why a site is not in the table, in words."""
