@@ -163,7 +163,7 @@ def test_who_may_not_join_is_told_why_at_the_site(hub: Hub, hospitals: dict[str,
 
 def listed(settings: str, name: str) -> str:
     """What the list of sites says of one."""
-    return " ".join(twinpane("hub", "site", "list", settings).partition(f"\n{name} ")[2].split())
+    return twinpane("hub", "site", "list", settings).partition(f"\n{name} ")[2].splitlines()[1]
 
 
 def test_a_network_file_with_a_mistake_changes_nothing(hub: Hub, hospitals: dict[str, Hospital], tmp_path: Path) -> None:
