@@ -10,6 +10,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from twinpane_ground import json_lines
 from twinpane_site import keys
 from twinpane_site.config import KEYS
 from twinpane_site.db import Database
@@ -79,11 +80,12 @@ def main() -> int:
     frame = port.receive()
     if frame is None:
         return 0
+    json_lines.as_told()
     limit_log()
     try:
         asyncio.run(serve(PagesSettings.model_validate_json(frame.bulk(SIZE))))
     except (SiteError, OSError) as error:
-        print(f"The review pages cannot be served: {error}", file=sys.stderr)
+        log.error("The review pages cannot be served: %s", error)
     finally:
         port.close()
     return 1

@@ -7,6 +7,8 @@ from pathlib import Path
 import jupyterhub
 from traitlets.config import Config
 
+from twinpane_ground.json_lines import JsonLines, log_as_json
+
 from . import host_cookies, local_sign_in, oidc_sign_in, pages, request_rules, roles, sealing, server_hosts, spawner
 from .accounts import NAME
 from .network.store import NetworkStore
@@ -44,6 +46,10 @@ def configure(c: Config, settings: HubSettings) -> None:
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
     directory = NetworkStore(settings.store_url)
     bound_requests()
+    if settings.log_format == "json":
+        log_as_json()
+        made_by = f"{JsonLines.__module__}.{JsonLines.__name__}"
+        c.Application.logging_config = {"formatters": {"console": {"class": made_by}}}
     hosts = server_hosts.Hosts(settings.address)
     server_hosts.install(hosts)
     if settings.address.startswith("https://"):

@@ -21,7 +21,7 @@ DESCRIPTORS = 16_384
 """File descriptors of the hub, where the system allows as many. With a thousand, as many unfinished requests would block it."""
 LINES, LETTERS = 300, 500
 """Lines a minute from one place in the source, and characters of a line, in the hub's log, at most: strangers' requests write to it."""
-LOGGERS = ("JupyterHub", "tornado.access", "tornado.application", "tornado.general", "asyncio")
+LOGGERS = ("TwinpaneHub", "JupyterHub", "tornado.access", "tornado.application", "tornado.general", "asyncio")
 
 
 def bound_requests() -> None:

@@ -103,6 +103,8 @@ class HubSettings(Closed):
     state: str = "hub"
     database: Annotated[str, StringConstraints(pattern=r"^(sqlite|postgresql)[^\s]{1,500}$")] | None = None
     """The address of the database that keeps projects, people and sites, as SQLAlchemy writes it; None: a SQLite file in ``state``."""
+    log_format: Literal["text", "json"] = "text"
+    """How the hub and its switchboard write their logs to standard error."""
     notebooks: str | None = None
     """A folder of notebooks that each workspace starts with."""
     kernels: Annotated[int, Field(ge=1, le=1000)] = 12

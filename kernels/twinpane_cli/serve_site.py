@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import click
 
+from twinpane_ground.json_lines import log_as_json
 from twinpane_site.cli import FOLDER, plainly
 from twinpane_site.config import Hub, load_config
 from twinpane_site.instance_lock import only_one
@@ -28,6 +29,8 @@ def serve(folder: Path, hub: str | None, token: str, local: bool) -> None:
             raise click.UsageError("--hub is missing, and site.toml has no [hub] url.")
         if local and urlsplit(given.url).hostname not in ("127.0.0.1", "::1", "localhost"):
             raise click.UsageError("--local is for a switchboard on this machine: anyone at a hub could call themselves “local”.")
+        if config.log_format == "json":
+            log_as_json()
         limit_log()
         with only_one(folder):
             asyncio.run(site_agent.serve(folder, given.socket_url, token, local))

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import sys
 from collections.abc import Coroutine, Iterable
 from datetime import UTC, datetime
 from functools import partial
@@ -201,8 +200,4 @@ async def _until(stop: asyncio.Event, works: Iterable[Coroutine[Any, Any, None]]
 
 
 def _refused(reason: str) -> None:
-    print(
-        f"The hub does not take this site: {reason}. It is tried again; ask the hub's administrator for a token.",
-        file=sys.stderr,
-        flush=True,
-    )
+    log.warning("The hub does not take this site: %s. It is tried again; ask the hub's administrator for a token.", reason)

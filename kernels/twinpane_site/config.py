@@ -117,6 +117,8 @@ class SiteConfig(Closed):
     users_from: Annotated[int, Field(ge=0, le=2_146_000_000)] = 1_901_000_000
     """First of a million numbers for the Linux users that kernels run under, one for each member of a project, where the agent is root: no
     account of the machine may have one. 0: kernels run as root, in the sandbox alone."""
+    log_format: Literal["text", "json"] = "text"
+    """How the agent and its parts write their logs to standard error."""
     projects: tuple[Project, ...] = ()
 
     @model_validator(mode="after")

@@ -7,7 +7,6 @@ import os
 import resource
 import shutil
 import socket
-import sys
 import tempfile
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
@@ -114,7 +113,6 @@ class KernelLauncher:
                 raise ConfigError(f"No kernel is started here: {error}") from None
         for note in report.notes:
             log.warning("sandbox: %s", note)
-            print(f"twinpane site: {note}", file=sys.stderr, flush=True)
 
     async def start(self, opened: wire.Open, principal: wire.Principal, volume: Volume) -> InsideKernel | None:
         """Start an inside kernel; None if it does not come up. Outside its cells then show as failed; the reason is in the log here."""

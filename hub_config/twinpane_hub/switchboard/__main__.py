@@ -8,6 +8,7 @@ import signal
 import sys
 
 from twinpane_ground import atomic
+from twinpane_ground.json_lines import log_as_json
 from twinpane_ground.lifeline import die_with_parent
 from twinpane_hub.hub_identity import HubIdentity
 from twinpane_hub.network.database import StoreError
@@ -62,11 +63,13 @@ async def run(settings: HubSettings, api: str) -> None:
 def main() -> int:
     """Run the process."""
     logging.basicConfig(level=logging.INFO, format="switchboard: %(levelname)s %(message)s")
-    limit_log()
-    for chatty in ("httpx", "uvicorn"):
-        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         settings = from_environment()
+        if settings.log_format == "json":
+            log_as_json(logging.INFO)
+        limit_log()
+        for chatty in ("httpx", "uvicorn"):
+            logging.getLogger(chatty).setLevel(logging.WARNING)
         die_with_parent(os.getppid())  # a hub that is started again needs the port
         asyncio.run(run(settings, os.environ["JUPYTERHUB_API_URL"]))
     except (SettingsError, StoreError, OSError) as error:

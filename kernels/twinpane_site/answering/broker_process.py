@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from twinpane_broker import Broker, Plan
+from twinpane_ground import json_lines
 from twinpane_ground.lifeline import die_with_parent
 from twinpane_site.brokers import open_broker
 from twinpane_site.config import project_catalogue
@@ -100,6 +101,7 @@ def main() -> None:
     """The process: answer until the agent closes its end."""
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(EXPENDABLE))
+    json_lines.as_told()
     port = BlockingPort(own_end())
     first = port.receive()
     if first is None:

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from twinpane_ground import json_lines
 from twinpane_ground.lifeline import die_with_parent
 from twinpane_wire.transient_errors import PATIENCE_S, PAUSE_S, is_transient
 
@@ -148,6 +149,7 @@ class ForkServer:
 
 def main() -> None:
     """The fork server: fork on request, reap what ended, until the agent is gone."""
+    json_lines.as_told()
     end, me = part.own_end(), os.getpid()
     known = {name: importlib.import_module(name) for name in sys.argv[1:]}
     gc.collect()

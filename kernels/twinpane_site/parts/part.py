@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from twinpane_ground import json_lines
 from twinpane_ground.lifeline import tied
 
 from . import port
@@ -46,7 +47,7 @@ def start_part(
         for name, value in bounds.items():
             resource.setrlimit(getattr(resource, name), (value, value))
 
-    named = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR") if name in os.environ}
+    named = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", json_lines.ENVIRONMENT) if name in os.environ}
     try:
         process = subprocess.Popen(
             [sys.executable, "-I", "-m", module, *arguments],
