@@ -9,6 +9,7 @@ from tornado.web import HTTPError, authenticated
 from twinpane_ground import one_time_codes
 
 from . import second_factors
+from .audit import Kind
 from .ending import end
 
 LETTERS = 12
@@ -50,6 +51,7 @@ class AccountPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is written w
                     "The accounts cannot be written now, so nothing was changed. The hub's administrator finds why in the log."
                 )
                 return
+            self.settings["twinpane_audit"].note(Kind.account, user.name, what="a new password")
             await self._end_others(state)
             await self._show(done="You have a new password. Other browsers, tokens and your notebooks' servers have ended.")
 
@@ -64,6 +66,7 @@ class AccountPage(BaseHandler):  # type: ignore[misc]  # JupyterHub is written w
         name = self.current_user.name
         codes = self.authenticator.confirm_factor(self, name, self._field("code"))
         if codes:
+            self.settings["twinpane_audit"].note(Kind.account, name, what="a second factor")
             await self._end_others(await self.current_user.get_auth_state())
             await self._show(codes=codes)
         else:

@@ -5,8 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from jupyterhub.app import JupyterHub
+from prometheus_client import REGISTRY
 
+from .audit import AuditLog, Kind
 from .disabled import DisabledList
+from .hub_metrics import HubNumbers
 from .network.store import NetworkStore
 from .standing import Standing
 
@@ -22,7 +25,10 @@ class TwinpaneHub(JupyterHub):  # type: ignore[misc]  # JupyterHub is written wi
         found = await super().start()
         directory: NetworkStore = self.config.TwinpaneSpawner.directory
         shut_out = DisabledList(Path(self.config.TwinpaneSpawner.state_folder))
-        self._rounds = asyncio.create_task(Standing(self, directory, shut_out).keep_on())
+        REGISTRY.register(HubNumbers(directory, self.tornado_settings["twinpane_settings"].online_note, shut_out))
+        audit: AuditLog = self.tornado_settings["twinpane_audit"]
+        standing = Standing(self, directory, shut_out, lambda name: audit.note(Kind.put_out, name))
+        self._rounds = asyncio.create_task(standing.keep_on())
         return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from twinpane_ground.ports import holder, is_free
 
-from . import accounts, disabled, known_names
+from . import accounts, disabled, hub_database, known_names
 from .accounts import AccountsError
 from .disabled import DisabledError
 from .network.database import StoreError, opened, reachable
@@ -31,7 +31,7 @@ class Look:
 
 def _settings_private(settings: HubSettings) -> None:
     file = settings.folder / "hub.toml"
-    if (settings.review or settings.database) and file.exists() and file.stat().st_mode & 0o077:
+    if (settings.review or settings.database or settings.metrics_token) and file.exists() and file.stat().st_mode & 0o077:
         raise SettingsError(f"{file} holds secrets, and others on this machine may read it: chmod 600 {file}")
 
 
@@ -99,3 +99,4 @@ def check(settings: HubSettings) -> None:
     # Looks change nothing. A start makes the store, or brings its tables to this version.
     settings.state_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     opened(settings.store_url)
+    hub_database.prepare(settings)

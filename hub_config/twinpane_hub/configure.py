@@ -8,9 +8,23 @@ import jupyterhub
 from traitlets.config import Config
 
 from twinpane_ground.json_lines import JsonLines, log_as_json
+from twinpane_wire.connection_limiter import LOOPBACK
 
-from . import host_cookies, local_sign_in, oidc_sign_in, pages, request_rules, roles, sealing, server_hosts, spawner
+from . import (
+    audit_hooks,
+    host_cookies,
+    hub_database,
+    local_sign_in,
+    oidc_sign_in,
+    pages,
+    request_rules,
+    roles,
+    sealing,
+    server_hosts,
+    spawner,
+)
 from .accounts import NAME
+from .audit import AuditLog
 from .network.store import NetworkStore
 from .own_proxy import OwnProxy, with_hub
 from .proxy import proxy_command
@@ -44,7 +58,9 @@ def configure(c: Config, settings: HubSettings) -> None:
     """Fill JupyterHub's configuration object; raises StoreError where the store of the network cannot be used."""
     state = settings.state_folder
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    directory = NetworkStore(settings.store_url)
+    audit = AuditLog(state)
+    directory = NetworkStore(settings.store_url, noted=audit.changed)
+    hub_database.prepare(settings)
     bound_requests()
     if settings.log_format == "json":
         log_as_json()
@@ -55,6 +71,7 @@ def configure(c: Config, settings: HubSettings) -> None:
     if settings.address.startswith("https://"):
         host_cookies.install()
     request_rules.install(hosts, f"127.0.0.1:{settings.hub_port}")
+    audit_hooks.install(audit, frozenset(LOOPBACK | set(settings.trusted_proxies)))
     _network(c, settings, state, directory)
     _people(c, settings)
     _servers(c, settings, state, directory, hosts)
@@ -78,7 +95,7 @@ def _network(c: Config, settings: HubSettings, state: Path, directory: NetworkSt
     # A server's page may set cookies for the hub's name too. Browsers take one that begins with __Host- from the hub itself alone.
     c.JupyterHub.cookie_host_prefix_enabled = settings.address.startswith("https://")
     c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
-    c.JupyterHub.db_url = f"sqlite:///{state / 'jupyterhub.sqlite'}"
+    c.JupyterHub.db_url = hub_database.address(settings)
     c.JupyterHub.cookie_secret_file = str(state / "cookie_secret")
     c.JupyterHub.proxy_class = OwnProxy
     c.OwnProxy.command = with_hub(list(settings.proxy) or proxy_command(), HEAD)
@@ -91,6 +108,7 @@ def _network(c: Config, settings: HubSettings, state: Path, directory: NetworkSt
     secure = settings.address.startswith("https://")
     c.JupyterHub.tornado_settings = {
         "headers": HEADERS | ({"Strict-Transport-Security": STRICT} if secure else {}),
+        "twinpane_audit": AuditLog(state),
         "twinpane_directory": directory,
         "twinpane_settings": settings,
         "cookie_options": {"secure": secure, "samesite": "Lax"},
@@ -109,7 +127,7 @@ def _people(c: Config, settings: HubSettings) -> None:
     c.Authenticator.admin_users = set()
     c.Authenticator.any_allow_config = True
     c.JupyterHub.custom_scopes = {roles.SCOPE: {"description": "Propose projects, let sites join, shut people out"}}
-    c.JupyterHub.load_roles = roles.roles(settings.review)
+    c.JupyterHub.load_roles = roles.roles(settings.review, settings.metrics_token is not None)
     c.JupyterHub.oauth_require_pkce = True
 
 
@@ -157,4 +175,6 @@ def _services(c: Config, settings: HubSettings, directory: NetworkStore) -> None
             "name": name, "api_token": review.token, "oauth_client_id": f"service-{name}",
             "oauth_redirect_uri": known.review_url.rstrip("/") + CALLBACK, "oauth_no_confirm": True, "display": False,
         })  # fmt: skip
+    if settings.metrics_token:
+        services.append({"name": roles.METRICS, "api_token": settings.metrics_token, "display": False})
     c.JupyterHub.services = services

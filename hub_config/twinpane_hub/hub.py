@@ -13,7 +13,9 @@ from twinpane_ground import atomic
 
 from . import accounts, disabled, known_names, network_command
 from .accounts import AccountsError
+from .audit import AuditLog
 from .disabled import DisabledError
+from .network.database import StoreError
 from .settings import ENVIRONMENT, HubSettings, LocalSignIn, SettingsError, load
 
 HERE = Path(__file__).parent
@@ -94,6 +96,7 @@ def account(file: Path, name: str, groups: tuple[str, ...]) -> None:
         accounts.change(store, with_account)
     except (SettingsError, accounts.AccountsError, ValidationError, OSError) as error:
         raise click.ClickException(str(error)) from None
+    _note(settings, f"account {name}: a password" + (f", roles {', '.join(groups)}" if groups else ""))
     click.echo(f"{name}: {password}")
 
 
@@ -105,7 +108,7 @@ def disable(file: Path, name: str, unknown: bool) -> None:
     """Shut NAME out: no sign-in, and within a minute the person's servers, links, tokens and sessions end. Notebooks stay."""
     if not unknown and not _is_known(file, name):
         raise click.UsageError(f"nobody here has the name {name!r}, so nobody was shut out. To shut it out before it comes, add --unknown")
-    _shut_out(file, lambda names: names | {name}, name)
+    _shut_out(file, lambda names: names | {name}, name, f"shut {name} out")
     click.echo(f"{name} is shut out. What is open ends within a minute.")
 
 
@@ -119,7 +122,7 @@ def enable(file: Path, name: str) -> None:
             raise click.UsageError(f"the name {name!r} is not shut out, so nothing was changed")
     except (SettingsError, DisabledError, OSError) as error:
         raise click.ClickException(str(error)) from None
-    _shut_out(file, lambda names: names - {name}, name)
+    _shut_out(file, lambda names: names - {name}, name, f"let {name} sign in again")
     click.echo(f"{name} may sign in again.")
 
 
@@ -127,16 +130,24 @@ def _is_known(file: Path, name: str) -> bool:
     """Whether somebody has the name: an account here, a subject of the provider's, or whoever signed in before."""
     try:
         return name in known_names.known(load(file))
-    except (SettingsError, AccountsError, OSError, sqlite3.Error) as error:
+    except (SettingsError, AccountsError, StoreError, OSError, sqlite3.Error) as error:
         raise click.ClickException(str(error)) from None
 
 
-def _shut_out(file: Path, change: Callable[[frozenset[str]], frozenset[str]], name: str) -> None:
+def _shut_out(file: Path, change: Callable[[frozenset[str]], frozenset[str]], name: str, words: str) -> None:
     try:
         accounts.check_name(name)
-        disabled.change(load(file).state_folder, change)
+        settings = load(file)
+        disabled.change(settings.state_folder, change)
+        _note(settings, words)
     except (SettingsError, AccountsError, DisabledError, OSError) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _note(settings: HubSettings, words: str) -> None:
+    """Note in the hub's audit log what was changed at the terminal."""
+    settings.state_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    AuditLog(settings.state_folder).changed(network_command.at_the_terminal(), (words,))
 
 
 @hub.command("free-name")
@@ -147,7 +158,9 @@ def free_name(file: Path, name: str) -> None:
     from .subjects import Subjects
 
     try:
-        found = Subjects(load(file).state_folder).free(name)
+        settings = load(file)
+        if found := Subjects(settings.state_folder).free(name):
+            _note(settings, f"free the name {name}")
     except (SettingsError, sqlite3.Error) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"{name} is free." if found else f"Nobody had the name {name}.")
@@ -165,6 +178,7 @@ def require_second_factor(file: Path, off: bool) -> None:
         document = tomlkit.parse(file.read_text("utf-8"))
         document["sign_in"]["require_second_factor"] = not off
         atomic.write(file, tomlkit.dumps(document).encode(), mode=file.stat().st_mode & 0o777)
+        _note(settings, f"demand {'no' if off else 'a'} second factor")
     except (SettingsError, OSError) as error:
         raise click.ClickException(str(error)) from None
     click.echo(f"A second factor is {'not demanded' if off else 'demanded'} from the hub's next start on.")
@@ -178,7 +192,9 @@ def reset_second_factor(file: Path, name: str) -> None:
     from .second_factors import SecondFactors
 
     try:
-        found = SecondFactors(load(file).state_folder).remove(name)
+        settings = load(file)
+        if found := SecondFactors(settings.state_folder).remove(name):
+            _note(settings, f"forget the second factor of {name}")
     except (SettingsError, OSError, sqlite3.Error) as error:
         raise click.ClickException(str(error)) from None
     if not found:

@@ -4,13 +4,11 @@ import contextlib
 import sqlite3
 from pathlib import Path
 
-from . import accounts, subjects
+from . import accounts, hub_database, subjects
 from .settings import STORE, HubSettings, LocalSignIn, SettingsError
 
-DATABASE = "jupyterhub.sqlite"
-"""JupyterHub's own, in the hub's state folder."""
 LOST = {
-    DATABASE: "people then sign in again, and make their tokens again",
+    hub_database.FILE: "people then sign in again, and make their tokens again",
     STORE: "projects and sites then come from your network.toml again, by `twinpane hub apply`",
     subjects.FILE: "names then belong to whoever signs in with them first",
 }
@@ -18,18 +16,23 @@ LOST = {
 
 
 def known(settings: HubSettings) -> frozenset[str]:
-    """The names. Raises AccountsError, OSError and sqlite3.Error."""
-    names = _column(settings.state_folder / DATABASE, "select name from users") | _column(
-        settings.state_folder / subjects.FILE, "select name from subjects"
-    )
+    """The names. Raises AccountsError, StoreError, OSError and sqlite3.Error."""
+    names = _column(settings.state_folder / subjects.FILE, "select name from subjects")
+    if hub_database.is_file(settings):
+        names |= _column(settings.state_folder / hub_database.FILE, "select name from users")
+    else:
+        names |= hub_database.users_in_server(settings)
     if isinstance(settings.sign_in, LocalSignIn) and (store := settings.path(settings.sign_in.accounts)).exists():
         names |= set(accounts.load(store))
     return frozenset(names)
 
 
 def check_databases(settings: HubSettings) -> None:
-    """Find out whether each database can be read; raises SettingsError."""
+    """Find out whether each database that is a file here can be read; raises SettingsError."""
+    elsewhere = () if hub_database.is_file(settings) else (hub_database.FILE, STORE)
     for name, cost in LOST.items():
+        if name in elsewhere:
+            continue
         file = settings.state_folder / name
         try:
             if _column(file, "pragma quick_check") not in (set(), {"ok"}):

@@ -27,6 +27,7 @@ def _store(file: Path) -> "Iterator[tuple[HubSettings, NetworkStore]]":
     from twinpane_ground import mistakes
 
     from .accounts import AccountsError
+    from .audit import AuditLog
     from .disabled import DisabledError
     from .network.database import StoreError
     from .network.store import NetworkStore
@@ -34,7 +35,7 @@ def _store(file: Path) -> "Iterator[tuple[HubSettings, NetworkStore]]":
     try:
         settings = load(file)
         settings.state_folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        yield settings, NetworkStore(settings.store_url)
+        yield settings, NetworkStore(settings.store_url, noted=AuditLog(settings.state_folder).changed)
     except ValidationError as error:
         raise click.ClickException(str(mistakes.first(error))) from None
     except (SettingsError, ProjectsError, StoreError, AccountsError, DisabledError, OSError) as error:
@@ -43,11 +44,12 @@ def _store(file: Path) -> "Iterator[tuple[HubSettings, NetworkStore]]":
 
 def _change(file: Path, how: "Change") -> None:
     with _store(file) as (_, store):
-        words = store.change(_who(), how)
+        words = store.change(at_the_terminal(), how)
     click.echo("\n".join(f"Done: {line}." for line in words) or "Nothing to change: it is so already.")
 
 
-def _who() -> str:
+def at_the_terminal() -> str:
+    """Who runs a command, for the record."""
     return f"{getpass.getuser()}, at the terminal"
 
 
@@ -71,7 +73,7 @@ def apply(file: Path, network: Path, plan: bool, yes: bool) -> None:
             return
         if not yes:
             click.confirm(f"Do {'these' if len(words) > 1 else 'this'}?", abort=True)
-        if (done := store.change(_who(), change)) != words:
+        if (done := store.change(at_the_terminal(), change)) != words:
             click.echo("The network had changed meanwhile. Done:\n" + "\n".join(f"  {line}" for line in done))
         else:
             click.echo("Done.")

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from jupyterhub.handlers.base import BaseHandler
 from tornado.web import HTTPError, authenticated
 
+from .audit import Kind
 from .projects import Directory
 from .roles import SCOPE
 
@@ -81,7 +82,7 @@ class ProjectTokens(BaseHandler):  # type: ignore[misc]  # JupyterHub is written
         token = user.new_api_token(
             note=note, expires_in=int(days) * 86_400, scopes=[SCOPE if project == NETWORK else scope_of(user.name, project)]
         )
-        self.log.info("%s made a token for %s, for %s days", user.name, project, days)
+        self.settings["twinpane_audit"].note(Kind.token_made, user.name, what=project, days=days)
         await self._show(token=token, project=project)
 
     def _choices(self) -> dict[str, str]:
@@ -117,6 +118,7 @@ class ProjectTokens(BaseHandler):  # type: ignore[misc]  # JupyterHub is written
             if token.api_id == number:
                 self.db.delete(token)
         self.db.commit()
+        self.settings["twinpane_audit"].note(Kind.token_ended, self.current_user.name)
 
     async def _show(self, **more: str) -> None:
         asks = self.authenticator.asks_password

@@ -19,8 +19,15 @@ def review_service(site: str) -> str:
     return f"review-{site}"
 
 
-def roles(review_sites: Iterable[str]) -> list[dict[str, str | list[str]]]:
-    """JupyterHub's ``load_roles``."""
+METRICS = "metrics"
+"""The hub's name for whoever reads its numbers, and that one's role."""
+
+
+def roles(review_sites: Iterable[str], metrics: bool = False) -> list[dict[str, str | list[str]]]:
+    """JupyterHub's ``load_roles``. ``metrics``: whether somebody reads the hub's numbers."""
+    watching: list[dict[str, str | list[str]]] = [
+        {"name": METRICS, "description": "Reads the hub's numbers", "services": [METRICS], "scopes": ["read:metrics"]}
+    ]
     pages = [f"access:services!service={review_service(site)}" for site in review_sites]
     return [
         {"name": "user", "description": "Everyone: their own name and roles", "scopes": ["read:users:name!user", "read:users:groups!user"]},
@@ -36,4 +43,5 @@ def roles(review_sites: Iterable[str]) -> list[dict[str, str | list[str]]]:
         },
         {"name": "steward", "description": "Signs in at sites' pages", "groups": ["steward"], "scopes": pages},
         {"name": "hub-admin", "description": "Runs the hub, sees no content", "groups": ["admin"], "scopes": list(ADMIN)},
+        *(watching if metrics else ()),
     ]  # fmt: skip

@@ -105,6 +105,8 @@ class HubSettings(Closed):
     """The address of the database that keeps projects, people and sites, as SQLAlchemy writes it; None: a SQLite file in ``state``."""
     log_format: Literal["text", "json"] = "text"
     """How the hub and its switchboard write their logs to standard error."""
+    metrics_token: Secret | None = None
+    """The secret with which Prometheus reads the hub's numbers; None: nobody reads them."""
     notebooks: str | None = None
     """A folder of notebooks that each workspace starts with."""
     kernels: Annotated[int, Field(ge=1, le=1000)] = 12

@@ -23,10 +23,16 @@ RESEARCHER = "researcher"
 
 
 class Standing:
-    """The rounds. ``app`` is the hub, ``directory`` the projects and ``shut_out`` who may not come in, both as of now."""
+    """The rounds. ``app`` is the hub, ``directory`` the projects and ``shut_out`` who may not come in, both as of now.
 
-    def __init__(self, app: Any, directory: Callable[[], Directory], shut_out: Callable[[], frozenset[str]]) -> None:
-        self._app, self._directory, self._shut_out = app, directory, shut_out
+    ``noted`` is told who was put out.
+    """
+
+    def __init__(
+        self, app: Any, directory: Callable[[], Directory], shut_out: Callable[[], frozenset[str]],
+        noted: Callable[[str], None] = lambda _: None,
+    ) -> None:  # fmt: skip
+        self._app, self._directory, self._shut_out, self._noted = app, directory, shut_out, noted
         self._out: set[str] = set()
         """Who is shut out and was put out: a browser's sign-in that goes on alone ends once, too."""
         self._silent: set[str] = set()
@@ -112,6 +118,7 @@ class Standing:
         return True
 
     async def _end(self, user: Any) -> None:
+        self._noted(user.name)
         await end(user, self._app.proxy, self._app.db, self._app.log)
 
 

@@ -22,6 +22,7 @@ from twinpane_site.config import KEYS, Project, Site, SiteConfig, load_site
 from twinpane_site.db import Database
 from twinpane_site.decision_sender import DecisionSender
 from twinpane_site.ended_projects import EndedProjects, Places
+from twinpane_site.event_feed import feeds
 from twinpane_site.freeze_watch import FreezeWatch
 from twinpane_site.glass import Glass
 from twinpane_site.held import HeldStore
@@ -45,6 +46,7 @@ from twinpane_site.reviewers import Reviewers, reviewers_of
 from twinpane_site.send_slots import SendSlots
 from twinpane_site.session_figures import FiguresTable
 from twinpane_site.session_watch import SessionWatch
+from twinpane_site.site_metrics import MetricsServer, numbers, written
 from twinpane_site.snapshot import SnapshotData, project_folders, snapshot_of
 from twinpane_site.start_signal import start_signal
 from twinpane_site.stores import Stores
@@ -164,6 +166,10 @@ async def _run(
         agent.unfrozen()
         await asyncio.to_thread(review.resume)
 
+    def page() -> str:
+        return written(numbers(db, stores.ledger, len(agent.open_sessions), link.is_joined))
+
+    feeding = feeds(site.config.events, site.config.id, db, stores.ledger)
     works = (
         link.run(),
         fork_server.keep(),
@@ -175,6 +181,8 @@ async def _run(
         retention.run(),
         ended.run(),
         *([review.pages()] if may_start is None else ()),
+        *(feed.run() for feed in feeding),
+        *([MetricsServer(site.config.metrics, page).run()] if site.config.metrics else ()),
     )
     try:
         await _until(stop, works)

@@ -27,6 +27,10 @@ CATALOGUE_FILE = "catalogue.toml"
 KEYS = "keys"
 VOCABULARIES = "vocabularies"
 
+Destination = Annotated[str, StringConstraints(pattern=r"^(file|unix|syslog):/[^\s]{1,250}$")]
+"""A place of this machine: a hub cannot be one."""
+OwnAddress = Annotated[str, StringConstraints(pattern=r"^(unix:/[^\s]{1,100}|(127\.0\.0\.1|\[::1\]):[1-9][0-9]{0,4})$")]
+"""A unix socket, or a port that no other machine reaches."""
 Url = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/]+(/[^\s]*)?$")]
 
 
@@ -119,6 +123,10 @@ class SiteConfig(Closed):
     account of the machine may have one. 0: kernels run as root, in the sandbox alone."""
     log_format: Literal["text", "json"] = "text"
     """How the agent and its parts write their logs to standard error."""
+    events: tuple[Destination, ...] = ()
+    """Where the ledger's events are fed to, without values: ``file:``, ``unix:`` or ``syslog:`` and an absolute path."""
+    metrics: OwnAddress | None = None
+    """Where Prometheus finds the site's numbers: ``unix:`` and a path, or a loopback address and port."""
     projects: tuple[Project, ...] = ()
 
     @model_validator(mode="after")

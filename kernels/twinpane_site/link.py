@@ -75,6 +75,11 @@ class SiteLink:
         self._out: asyncio.Queue[tuple[bool, str]] | None = None
         self._joined: float | None = None
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether the hub has this site now."""
+        return self._joined is not None
+
     def send(self, body: wire.Outward) -> None:
         """Put a crossing on the link if it stands."""
         if self._out is None:

@@ -37,11 +37,14 @@ class Changed(Closed):
 class NetworkStore:
     """The network as of now. Call it for the current state: after a failed look the last good one, and ``problem`` says why."""
 
-    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        """Open the database and read it; raises StoreError."""
+    def __init__(
+        self, url: str, clock: Callable[[], float] = time.monotonic, noted: Callable[[str, tuple[str, ...]], None] = lambda *_: None
+    ) -> None:
+        """Open the database and read it; raises StoreError. ``noted`` is told of each change: by whom, and what, in words."""
         self.engine: Engine = opened(url)
         self.problem: str | None = None
         self._clock = clock
+        self._noted = noted
         self._looked, self._number, self._directory = self._clock(), -1, Directory()
         self._look()
 
@@ -75,6 +78,7 @@ class NetworkStore:
         except SQLAlchemyError as error:
             raise StoreError(f"nothing was changed, because the hub's store cannot be written: {plain(error)}") from None
         self._looked = -FRESH_S
+        self._noted(who, words)
         return words
 
     def note(self, who: str, words: str) -> tuple[str, ...]:
@@ -84,6 +88,7 @@ class NetworkStore:
                 _record(connection, who, (words,))
         except SQLAlchemyError as error:
             raise StoreError(f"the hub's store cannot be written: {plain(error)}") from None
+        self._noted(who, (words,))
         return (words,)
 
     def changes(self, most: int) -> list[Changed]:

@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from twinpane_ground.ports import Holder, holder
-from twinpane_hub import before_start, known_names, sealing, second_factors, subjects
+from twinpane_hub import audit, before_start, hub_database, sealing, second_factors, subjects
 from twinpane_hub.settings import STORE, HubSettings, SettingsError, load
 from twinpane_sandbox.limits import GIB, Limits
 
 from . import disk, machine, network, packages
 from .diagnosis import Diagnosis, fine, wrong
 
-SECRET = ("", "cookie_secret", sealing.FILE, known_names.DATABASE, STORE, second_factors.FILE, subjects.FILE, "users")
+SECRET = ("", "cookie_secret", sealing.FILE, hub_database.FILE, STORE, second_factors.FILE, subjects.FILE, audit.FILE, "users")
 """What of the state folder nobody else may read, and itself."""
 ROOM = GIB
 """Bytes that a hub should find free for its database and for workspaces."""
