@@ -15,6 +15,7 @@ from . import accounts, disabled, known_names, network_command
 from .accounts import AccountsError
 from .audit import AuditLog
 from .disabled import DisabledError
+from .hub_backup import hub_backup_command
 from .network.database import StoreError
 from .settings import ENVIRONMENT, HubSettings, LocalSignIn, SettingsError, load
 
@@ -202,6 +203,8 @@ def reset_second_factor(file: Path, name: str) -> None:
     click.echo(f"{name} signs in by the password alone until a new one is set up.")
 
 
+hub.add_command(hub_backup_command.backup)
+hub.add_command(hub_backup_command.restore)
 hub.add_command(network_command.apply)
 hub.add_command(network_command.show)
 hub.add_command(network_command.project)

@@ -3,6 +3,8 @@
 A schema of its own, because JupyterHub and our store both keep the number of their tables' version in a table of the same name.
 """
 
+from collections.abc import Sequence
+
 from sqlalchemy import NullPool, create_engine, inspect, select, table
 from sqlalchemy import column as of_table
 from sqlalchemy.engine import make_url
@@ -54,7 +56,7 @@ def users_in_server(settings: HubSettings) -> frozenset[str]:
         engine = create_engine(address(settings), poolclass=NullPool, connect_args={"connect_timeout": WAIT_S})
         with engine.connect() as connection:
             known = inspect(connection).has_table("users")
-            found = connection.scalars(select(of_table("name")).select_from(table("users"))).all() if known else []
+            found: Sequence[object] = connection.scalars(select(of_table("name")).select_from(table("users"))).all() if known else []
     except SQLAlchemyError as error:
         raise StoreError(f"JupyterHub's database cannot be read: {plain(error)}") from None
     return frozenset(map(str, found))
