@@ -10,7 +10,7 @@ FILE = "sealing.key"
 
 
 def key(state: Path) -> bytes:
-    """The key; it is made where it is missing. Whoever loses it makes everybody sign in again, and nothing else."""
+    """The key; it is made where it is missing. Whoever loses it makes everybody sign in again, and nobody's second factor is good."""
     file = state / FILE
     if not file.exists():
         atomic.write(file, secrets.token_bytes(32))

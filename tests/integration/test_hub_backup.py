@@ -22,7 +22,7 @@ def ran(*words: object) -> Result:
     return CliRunner().invoke(main, ["hub", *map(str, words)], catch_exceptions=False)
 
 
-def test_a_hub_is_restored_on_another_path_and_nobody_is_signed_in(tmp_path: Path) -> None:
+def test_a_hub_comes_back_elsewhere_with_nobody_signed_in(tmp_path: Path) -> None:
     """Projects, people, accounts, who is shut out and the audit log are there; tokens and browsers' cookies are not."""
     there, backup, here = tmp_path / "there", tmp_path / "backup", tmp_path / "elsewhere" / "hub"
     there.mkdir()
