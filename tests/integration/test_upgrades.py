@@ -55,7 +55,7 @@ def test_a_site_of_an_earlier_version_remembers_what_it_let_out(kept: Path) -> N
     assert left == load_policy(site).meter.total_bits + 64
 
 
-def test_a_hub_of_an_earlier_version_knows_its_network_and_people(kept: Path) -> None:
+def test_a_hub_of_an_earlier_version_knows_network_and_people(kept: Path) -> None:
     hub = kept / "hub"
     ran("hub", "restore", kept / "hub-backup", hub)
     settings = load(hub / "hub.toml")
