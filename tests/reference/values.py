@@ -161,7 +161,7 @@ def faults_of_clipped(measure, value: Value, part: pd.DataFrame, rules: Rules) -
     cut = have[have[beyond(measure.column)]]
     persons, share = cut[PERSON].nunique(), 100 * len(cut) / len(have)
     if value.clipped is None:
-        return [f"does not say that {share:.0f} % were clipped"] if persons >= rules.threshold and share >= 5 else []
+        return [f"does not say that {share:.0f} % were clipped"] if persons >= 2 * rules.threshold and share >= 10 else []
     if persons < rules.threshold:
         return [f"says that {persons} persons' values were clipped"]
     low, high = value.clipped

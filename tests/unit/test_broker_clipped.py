@@ -51,6 +51,11 @@ def clipped(release: object) -> dict[object, tuple[int, int] | None]:
     return {row.key[0].value if row.key else None: row.values[0].clipped for row in release.rows}
 
 
+def holds(band: tuple[int, int] | None, share: float, *, fine: bool = True) -> bool:
+    """Whether a band says a share, to within ten points or only that it is not small; where it begins is drawn."""
+    return band is not None and band[0] <= share <= band[1] and (band[1] - band[0] <= 10 if fine else band == (STATED, 100))
+
+
 # ---------------------------------------------------------------- the share of clipped values
 
 
@@ -58,7 +63,8 @@ def test_means_sums_and_spreads_say_what_share_was_clipped(tmp_path: Path) -> No
     """A drug's mean was 1,430 in place of 1,793, and nothing said why; a spread of 45 said nothing in place of 59."""
     world = World(tmp_path, person=heavy(lambda i: i % 10 == 0))
     (row,) = world.ask(f"SELECT {SELECTED} FROM person").rows
-    assert [value.clipped for value in row.values] == [(5, 15)] * 4 + [None, None]
+    assert all(holds(value.clipped, 10) for value in row.values[:4])
+    assert [value.clipped for value in row.values[4:]] == [None, None]
     assert row.values[0].value == pytest.approx(0.9 * 69.5 + 0.1 * 200, abs=0.5)
     world.engine.close()
 
@@ -71,7 +77,7 @@ def test_a_band_holds_the_true_share(n: int, percent: int, base: int, told: bool
     spread = _spread(n, beyond)
     band, true = clipped_share(spread, counter, told=told), 100 * beyond / n
     if band is None:
-        assert true < STATED or beyond < 10
+        assert true < 2 * STATED or beyond < 20
     else:
         assert band[0] <= true <= band[1]
         assert beyond >= 10
@@ -91,26 +97,28 @@ def test_rows_of_one_person_are_no_lens_on_the_clipped_persons() -> None:
     """Of ten persons with twelve values each, tens of percent would tell how many of them lie beyond."""
     spread = _spread(120, 96)
     assert clipped_share(spread, Counter(TEN_FIVE, row_base=60), told=True) == (5, 100)
-    assert clipped_share(spread, Counter(TEN_FIVE, row_base=5), told=True) == (75, 85)
+    assert clipped_share(spread, Counter(TEN_FIVE, row_base=5), told=True) == (72, 82)
 
 
 def test_the_share_that_was_clipped_is_judged_like_a_count(tmp_path: Path) -> None:
     """Of nine persons nothing is said, as of none; of all but a few not how many."""
     for case, (beyond, said) in enumerate([
-        (lambda i: i < 9, None), (lambda i: i < 40, None), (lambda i: i < 60, (5, 15)), (lambda i: i > 5, (5, 100)),
-        (lambda i: False, None),
+        (lambda i: i < 9, None), (lambda i: i < 40, None), (lambda i: i < 120, 12), (lambda i: i > 5, 99.4), (lambda i: False, None),
     ]):  # fmt: skip
         folder = tmp_path / str(case)
         folder.mkdir()
         world = World(folder, person=heavy(beyond))
-        assert clipped(world.ask("SELECT avg(weight) FROM person")) == {None: said}
+        (band,) = clipped(world.ask("SELECT avg(weight) FROM person")).values()
+        assert band is None if said is None else holds(band, said, fine=said < 90)
         world.engine.close()
 
 
 def test_a_group_of_few_clipped_persons_looks_like_one_of_none(tmp_path: Path) -> None:
     """The four men are not told, and cannot be worked out: all that were clipped are told to within ten points."""
     world = World(tmp_path, person=heavy(lambda i: i < 100 and (i % 2 == 0 or i < 8)))
-    assert clipped(world.ask("SELECT sex, avg(weight) FROM person GROUP BY sex")) == {"F": (5, 15), "M": None}
+    told = clipped(world.ask("SELECT sex, avg(weight) FROM person GROUP BY sex"))
+    assert holds(told["F"], 10)
+    assert told["M"] is None
     world.engine.close()
 
 
@@ -118,11 +126,12 @@ def test_a_person_with_most_clipped_values_is_not_told(tmp_path: Path) -> None:
     """Of three rows each ninety persons have one that was clipped, and one has 120 of them."""
     rows = [{"person_id": i, "lactate": 50.0 if i < 90 and n == 0 else 1.0 + n} for i in range(400) for n in range(3)]
     many = [{"person_id": 3, "lactate": 40.0}] * 120
-    for case, (extra, said) in enumerate([([], (5, 15)), (many, (5, 100))]):
+    for case, (extra, share) in enumerate([([], 7.5), (many, 15.9)]):
         folder = tmp_path / str(case)
         folder.mkdir()
         world = World(folder, visit=visits([*rows, *extra]))
-        assert clipped(world.ask("SELECT avg(lactate) FROM visit")) == {None: said}
+        (band,) = clipped(world.ask("SELECT avg(lactate) FROM visit")).values()
+        assert holds(band, share, fine=not extra)
         world.engine.close()
 
 
@@ -130,14 +139,14 @@ def test_a_share_is_told_if_everybody_has_a_clipped_value(tmp_path: Path) -> Non
     """Of three rows of each person one was clipped: the persons are those of the mean."""
     rows = [{"person_id": i, "lactate": 50.0 if n == 0 else 1.0 + n} for i in range(400) for n in range(3)]
     world = World(tmp_path, visit=visits(rows))
-    assert clipped(world.ask("SELECT avg(lactate) FROM visit")) == {None: (25, 35)}
+    assert holds(clipped(world.ask("SELECT avg(lactate) FROM visit"))[None], 33.3)
     world.engine.close()
 
 
 def test_a_mean_of_few_persons_nearly_all_clipped_is_suppressed() -> None:
     """Eleven of fifteen: to say that many were clipped would tell of nearly all of them."""
     counter = Counter(TEN_FIVE)
-    assert clipped_hides(_spread(15, 11), TEN_FIVE, counter)
+    assert any(clipped_hides(_spread(15, 11), TEN_FIVE, Counter(TEN_FIVE, bytes([i]) * 16)) for i in range(20))
     assert not clipped_hides(_spread(15, 9), TEN_FIVE, counter)
     assert not clipped_hides(_spread(30, 20), TEN_FIVE, counter)
     assert not clipped_hides(_spread(30, 25), TEN_FIVE, counter)
@@ -159,7 +168,8 @@ def test_a_difference_of_dates_says_what_was_clipped_too(tmp_path: Path) -> None
     difference = "datediff('day', since, until)"
     release = world.ask(f"SELECT avg({difference}), quantile_cont({difference}, 0.5), quantile_cont({difference}, 0.95) FROM stay")
     assert isinstance(release, Release)
-    assert [value.clipped for value in release.rows[0].values] == [(5, 15), None, None]
+    assert holds(release.rows[0].values[0].clipped, 10)
+    assert [value.clipped for value in release.rows[0].values[1:]] == [None, None]
     assert [value.end for value in release.rows[0].values] == [None, None, End.or_more]
     assert {column.bounds for column in release.columns} == {(0, 365)}
     assert "363 or more" in release_text(release)  # nearer to 365 than to 360
@@ -279,7 +289,7 @@ def test_the_tables_say_it_beside_the_number(shown) -> None:
     for said in (text(table), release_text(release)):
         assert "197.5 or more" in said  # nearer to 200 than to 195
         assert "uantiles are the nearest edges of a grid: p5_weight, p95_weight in steps of 5 kg" in " ".join(said.split())
-        assert "(15–25 % clipped)" in said
+        assert "(16–26 % clipped)" in said
         assert "mean_weight, sum_weight, sd_weight" in said
         assert " 0 to 200 kg" in said
 
@@ -289,7 +299,7 @@ def test_frames_and_files_say_it_in_a_column(shown) -> None:
     _, table, two = shown
     frame = pandas_frame(table.cells)
     notes = dict(zip(frame["sex"] + " " + frame["site"], frame["note"], strict=True))
-    assert "mean_weight: 15–25 % clipped" in notes["F north"]
+    assert "mean_weight: 16–26 % clipped" in notes["F north"]
     assert "p95_weight: or more" in notes["F north"]
     assert pd.isna(notes["M north"])
     assert "p95_weight: or more" in frame.to_csv(index=False)
@@ -350,14 +360,16 @@ def test_beside_a_mark_a_mean_of_clipped_values_is_not_told() -> None:
     def places(_who: PersonSet, _name: bytes, kind: str, _totals: Totals) -> Standing:
         return ADMITTED if kind != PERSONS else Standing(False, StandIn(some(65), 65, b""))
 
-    def shown(beyond: int) -> bool:
+    def shown(beyond: int, secret: bytes) -> bool:
         seen = _of_one_cell(15, beyond)
         around = beside(lambda _who: True, any_rows, seen)
-        (row,) = judge_beside(MEAN, seen, TEN_FIVE, replace(around, places=places)).answer.rows
+        (row,) = judge_beside(MEAN, seen, TEN_FIVE, replace(around, places=places), secret).answer.rows
         return not row.values[0].suppressed
 
-    assert shown(0)
-    assert not shown(11)
+    secrets = [bytes([i]) * 16 for i in range(20)]
+    assert all(shown(0, secret) for secret in secrets)
+    # Where saying begins is drawn.
+    assert not all(shown(11, secret) for secret in secrets)
 
 
 def test_a_clipped_share_is_held_against_earlier_rows() -> None:
@@ -366,7 +378,7 @@ def test_a_clipped_share_is_held_against_earlier_rows() -> None:
     for admitted in (True, False):
         answer = judge(MEAN, seen, TEN_FIVE, lambda _who: True, lambda who, _rows, _most, admitted=admitted: admitted or len(who) != 50)
         value = answer.answer.rows[0].values[0]
-        assert (value.clipped == (25, 35)) == admitted, value
+        assert holds(value.clipped, 25, fine=admitted), value
 
 
 @given(st.integers(10, 500), st.integers(0, 900), st.sampled_from([10, 60, 95, 125]), st.sampled_from([TEN_FIVE, NOISY]))

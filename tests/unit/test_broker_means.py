@@ -196,15 +196,19 @@ def test_rows_are_no_lens_on_the_number_of_persons(tmp_path: Path) -> None:
     release = world.ask("SELECT ward, count(*), avg(lactate), count(distinct person_id) FROM visit GROUP BY ward")
     assert isinstance(release, Release)
     found = {row.key[0].value: row.values for row in release.rows}
-    assert [found["icu"][0].value, found["icu"][1].n, found["icu"][2].value] == [420, 420, 35]
-    assert found["day"][0].value == 420
+    # 33 persons are 30 or 35, and their rows go the same way.
+    assert (found["icu"][0].value, found["icu"][1].n, found["icu"][2].value) in [(420, 420, 35), (360, 360, 30)]
+    assert found["day"][0].value == 12 * found["day"][2].value
     assert any("rounded to 60" in getattr(rule, "sentence", "") for rule in release.rules)
     world.engine.close()
 
 
 def test_fewer_rows_than_the_base_are_shown_as_many_as_persons() -> None:
     """Each person has a row."""
-    assert Counter(TEN_FIVE, row_base=60).shown_rows(some(22), 23) == 20
+    for secret in (bytes([i]) * 16 for i in range(20)):
+        counter = Counter(TEN_FIVE, secret, row_base=60)
+        assert counter.shown_rows(some(22), 23) in (counter.shown(some(22), 22), 60)
+        assert counter.shown_rows(some(10), 11) == 10
 
 
 @pytest.mark.parametrize(

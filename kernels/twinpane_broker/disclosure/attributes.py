@@ -2,8 +2,8 @@
 
 They follow from question and catalogue alone. What the catalogue calls not sensitive in the table of persons (sex, age) is known to
 anybody, and is no attribute. Other columns there are one each, as a person has one value: the numbers of one code give those of the others.
-In a table of events each code is an attribute of its own, as a person has several; dates and values are those of the codes that the
-question names, or of the table where it names none.
+In a table of events each code is an attribute of its own, as a person has several; a list of most codes asks about the others too. Dates
+and values are those of the codes that the question names, or of the table where it names none.
 """
 
 from collections.abc import Iterator
@@ -118,8 +118,11 @@ class Attributes:
         codes = [code for code in leaf.codes if code in shares]
         if isinstance(leaf, CodeSet):
             yield from self._code(leaf.column, f"({CategoryKind.other})")
-        for code in sorted(codes, key=lambda code: -shares[code])[:MOST_NAMED] if len(codes) > MOST_NAMED else codes:
-            yield from self._code(leaf.column, str(code))
+        # To have one of these is to have none of the others, where everybody has one row. So few others are asked about as much.
+        others = shares.keys() - set(codes)
+        for told in (codes, [code for code in shares if code in others] if len(others) <= len(codes) else []):
+            for code in sorted(told, key=lambda code: -shares[code])[:MOST_NAMED] if len(told) > MOST_NAMED else told:
+                yield from self._code(leaf.column, str(code))
 
     def _code(self, column: str, code: str) -> Iterator[str]:
         if not self._is_of_events(self._bound.catalogue.known_table(split(column)[0])):

@@ -1,9 +1,10 @@
 """Which share of a number's values was clipped to the catalogue's bounds, in bands that are true and as coarse as counts.
 
-Of fewer persons than the threshold nothing is said, nor of a share below ``STATED`` percent: so what is not said is small, or about a few.
-All else is said. The share is said to within ten points where the rules let out the number of clipped values, and numbers of
-values are not coarser: ten percent of the values are then no less than the base to which their numbers are rounded. Otherwise it is
-only said that the share is not small.
+Of fewer persons than the threshold nothing is said, nor of a share below ``STATED`` percent. Where exactly saying begins is drawn for the
+persons, below twice as much of both, and so are the ends of bands: at a share that everybody knows, one person would turn the band. What
+is not said is small, or about a few. All else is said. The share is said to within ten points where the rules let out the number of clipped
+values, and numbers of values are not coarser: ten percent of the values are then no less than the base to which their numbers are rounded.
+Otherwise it is only said that the share is not small.
 """
 
 from twinpane_broker.cells.cell_evidence import CellEvidence, Spread
@@ -27,9 +28,10 @@ def clipped_share(spread: Spread, counter: Counter, *, told: bool) -> Band | Non
     if not (told and _is_fine(spread, counter)):
         return STATED, 100
     off = counter.rules.noise_bound if counter.rules.noise == "cell_key" else 0
-    low = STATED + int((share - STATED) // STEP) * STEP
+    shift = counter.draw(spread.who, STEP)
+    low = STATED - shift + int((share - STATED + shift) // STEP) * STEP
     further = STEP if off else 0  # two noisy numbers of values are off by as much again
-    return max(0, low - further), min(100, low + STEP + further)
+    return max(0 if off else STATED, low - further), min(100, low + STEP + further)
 
 
 def number_is_asked(spread: Spread, counter: Counter) -> bool:
@@ -56,7 +58,8 @@ def _is_fine(spread: Spread, counter: Counter) -> bool:
 
 def _much(clipped: CellEvidence | None, spread: Spread, counter: Counter) -> float | None:
     """The share in percent where it is to be said."""
-    if clipped is None or not threshold_rule(clipped.persons, counter.rules.threshold):
+    threshold = counter.rules.threshold
+    if clipped is None or not threshold_rule(clipped.persons, threshold + counter.draw(spread.who, threshold)):
         return None
     share = min(100.0, 100 * counter.unrounded(clipped.who, clipped.rows) / counter.unrounded(spread.who, spread.values))
-    return share if share >= STATED else None
+    return share if share >= STATED + counter.draw(spread.who, STATED) else None

@@ -77,13 +77,14 @@ def cost_of(bound: ResolvedPlan, names: SetNames) -> Cost:
         while name in every:
             name += AGAIN
         every.add(name)
-        for attribute in attributes.of(kept, cell):
+        chosen = attributes.of(kept, cell)
+        for attribute in chosen:
             told.setdefault(attribute, set()).add(name)
         for measure in valued:
-            of = _names_of_values(measure, name)
-            for column in _columns(measure):
-                for attribute in attributes.of_values(column, kept, cell):
-                    told.setdefault(attribute, set()).update(of)
+            # Of known values too (the mean age of the ill) each number is an equation on who was chosen.
+            of_values = (attributes.of_values(column, kept, cell) for column in _columns(measure))
+            for attribute in chosen.union(*of_values):
+                told.setdefault(attribute, set()).update(_names_of_values(measure, name))
     return Cost(charge_of(told), len(every))
 
 

@@ -42,8 +42,8 @@ class Counter:
     """Shows counts under the rules: it adds the noise of their persons, if any, and then rounds as it draws for them.
 
     Numbers of rows and of values are rounded to ``row_base``: of a table with 12 rows a person, rows rounded to 5 would tell exactly how
-    many persons there are. What rows are rounded to depends on their number too: two numbers of rows of the same persons tell nothing of
-    each other. Raises PolicyError if the rules ask for noise and there is no secret: without a secret anyone could subtract the noise.
+    many persons there are. Rows are drawn as their persons are: where everybody has twelve, two draws would bound how many there are from
+    both sides. Raises PolicyError if the rules ask for noise and there is no secret: without a secret anyone could subtract the noise.
     """
 
     def __init__(self, rules: Rules, secret: bytes = b"", row_base: int | None = None) -> None:
@@ -116,8 +116,12 @@ class Counter:
     def _rounded(self, who: PersonSet, count: int, base: int) -> int:
         if count % base == 0:
             return count
-        drawn = hmac.digest(self._secret, ROUNDING + fingerprint(who) + f"{count}:{base}".encode(), hashlib.sha256)
-        return round_drawn(count, base, int.from_bytes(drawn) % base)
+        return round_drawn(count, base, self.draw(who, base))
+
+    def draw(self, who: PersonSet, sides: int) -> int:
+        """One of ``0 … sides - 1`` for these persons. For other ``sides`` it is at the same part of the way."""
+        drawn = hmac.digest(self._secret, ROUNDING + fingerprint(who), hashlib.sha256)
+        return int.from_bytes(drawn[:8]) * sides >> 64
 
     @property
     def _noise_off(self) -> int:
