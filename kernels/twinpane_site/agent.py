@@ -95,14 +95,11 @@ class Agent:
         self._glass.again(sessions=self._sessions)
 
     def _publish(self, project: Project) -> None:
-        self._glass.catalogued(self._catalogued(project))
-
-    def _catalogued(self, project: Project) -> wire.Catalogued:
         meter = self._site.policy.meter
-        return wire.Catalogued(
+        self._glass.catalogued(wire.Catalogued(
             project=project.id, catalogue=project_catalogue(self._site.catalogue, project), code=self._site.policy.code,
             environment=environment(), public_key=self._public_key, day_bits=meter.day_bits, total_bits=meter.total_bits,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def receive(self, message: wire.ForAgent) -> None:
         """Take in one message. Acknowledge it once it is on the disk, at a drawn moment that does not depend on the inside kernel."""
