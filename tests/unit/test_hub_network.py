@@ -289,8 +289,11 @@ def accepted(**more: object) -> Standing:
     [
         (None, "no answer yet", "proposed"),
         (accepted(), "accepted", "active"),
-        (accepted(tables=(TableScope(table="lab", columns=("value",)),)), "accepted in part", "active"),
-        (accepted(researchers=("ana",)), "accepted in part", "active"),
+        (accepted(tables=(TableScope(table="lab", columns=("value",)),)), "accepted in part: not all tables", "active"),
+        (accepted(researchers=("ana",)), "accepted in part: without ben", "active"),
+        (accepted(until=date(2099, 12, 31)), "accepted in part: until 2099-12-31", "active"),
+        (accepted(until=FIRST.expires), "accepted", "active"),
+        (accepted(researchers=(), until=NOW.date()), "accepted in part: without ana, ben; until 2030-01-01", "active"),
         (accepted(proposal="0" * 64), "accepted, an earlier version of it", "active"),
         (accepted(proposal=None), "accepted", "active"),
         (Standing(project="first", proposal=None, state=ProjectState.suspended), "suspended", "proposed"),
@@ -316,10 +319,10 @@ def test_each_site_answers_for_itself(store: NetworkStore, standing: Standing | 
         ({"lab": ("value",), "visit": ()}, {"visit": None, "lab": None}, "accepted"),
         ({"lab": ("value", "unit")}, {"lab": ("unit", "value", "day")}, "accepted"),
         ({"lab": ("value",)}, None, "accepted"),
-        ({"lab": ("value", "unit")}, {"lab": ("value",)}, "accepted in part"),
-        ({"lab": ()}, {"lab": ("value",)}, "accepted in part"),
-        ({"lab": (), "visit": ()}, {"lab": None}, "accepted in part"),
-        ({}, {"lab": None}, "accepted in part"),
+        ({"lab": ("value", "unit")}, {"lab": ("value",)}, "accepted in part: fewer columns of lab"),
+        ({"lab": ()}, {"lab": ("value",)}, "accepted in part: fewer columns of lab"),
+        ({"lab": (), "visit": ()}, {"lab": None}, "accepted in part: 1 of 2 tables"),
+        ({}, {"lab": None}, "accepted in part: not all tables"),
         ({}, None, "accepted"),
     ],
 )
@@ -337,7 +340,7 @@ def test_an_answer_to_a_version_before_is_told_apart(store: NetworkStore) -> Non
     from_sites.keep_answer(store.engine, NOW, "a", accepted())
     store.change("ada", life.change_people("first", add_member=("eve",)))
     (row,) = project_rows(store(), from_sites.read(store.engine), NOW.date())
-    assert row.sites[0].words == "accepted in part, an earlier version of it"
+    assert row.sites[0].words == "accepted in part: without eve, an earlier version of it"
 
 
 def test_a_site_that_comes_under_an_old_name_has_said_nothing(store: NetworkStore) -> None:

@@ -1,11 +1,11 @@
 """What administrators see of the network, as values: for the pages, the API and the terminal alike. It has counts, and no content."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 
 from twinpane_broker import Closed
 from twinpane_hub.projects import Directory, Project, Site
-from twinpane_wire.messages import Decline, ProjectState, Proposal, Standing
+from twinpane_wire.messages import Decline, PersonRole, ProjectState, Proposal, Standing
 
 from .from_sites import FromSites
 from .proposals import proposal
@@ -18,6 +18,8 @@ DECLINED = {
     Decline.legal_basis: "the legal basis is missing, or does not hold there",
     Decline.people: "somebody in it cannot be accepted",
 }  # fmt: skip
+MOST_NAMED = 3
+"""People that are named one by one where a site leaves them out."""
 
 
 class Count(Closed):
@@ -121,18 +123,35 @@ def _answer_words(asked: Proposal, standing: Standing | None) -> str:
         return f"declined: {DECLINED[standing.decline]}"
     if standing.state is not ProjectState.accepted:
         return standing.state.value
-    wanted = {person.user for person in asked.people if person.role == "researcher"}
-    whole = _has_tables(asked, standing) and wanted <= set(standing.researchers)
+    left_out = "; ".join(_left_out(asked, standing))
     older = standing.proposal not in (None, asked.digest())
-    return f"accepted{'' if whole else ' in part'}{', an earlier version of it' if older else ''}"
+    return f"accepted{f' in part: {left_out}' if left_out else ''}{', an earlier version of it' if older else ''}"
 
 
-def _has_tables(asked: Proposal, standing: Standing) -> bool:
-    """Whether a site gives all that is asked for. Sites give tables whole, or columns of them, in an order of their own."""
-    if standing.tables is None or asked.tables is None:
-        return standing.tables is None
+def _left_out(asked: Proposal, standing: Standing) -> Iterator[str]:
+    """What of that which is asked for a site does not give, in words."""
+    wanted = [person.user for person in asked.people if person.role is PersonRole.researcher]
+    missing = [user for user in wanted if user not in standing.researchers]
+    if missing:
+        yield f"without {', '.join(missing)}" if len(missing) <= MOST_NAMED else f"without {len(missing)} of {len(wanted)} researchers"
+    yield from _tables_left_out(asked, standing)
+    if standing.until is not None and standing.until < asked.expires:
+        yield f"until {standing.until}"
+
+
+def _tables_left_out(asked: Proposal, standing: Standing) -> Iterator[str]:
+    """Sites give tables whole, or columns of them, in an order of their own."""
+    if standing.tables is None:
+        return
+    if asked.tables is None:
+        yield "not all tables"
+        return
     given = {each.table: each.columns for each in standing.tables}
-    return all(each.table in given and _has_columns(each.columns, given[each.table]) for each in asked.tables)
+    held = [each for each in asked.tables if each.table in given]
+    if len(held) < len(asked.tables):
+        yield f"{len(held)} of {len(asked.tables)} tables"
+    if fewer := [each.table for each in held if not _has_columns(each.columns, given[each.table])]:
+        yield f"fewer columns of {', '.join(fewer)}"
 
 
 def _has_columns(asked: tuple[str, ...] | None, given: tuple[str, ...] | None) -> bool:
