@@ -11,6 +11,8 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.schema import CreateSchema
 
+from twinpane_ground import sqlite
+
 from .network.database import WAIT_S, StoreError, plain
 from .settings import HubSettings
 
@@ -34,16 +36,19 @@ def address(settings: HubSettings) -> str:
 
 
 def prepare(settings: HubSettings) -> None:
-    """Make the schema where it is missing; JupyterHub makes its tables. Raises StoreError."""
-    if is_file(settings):
-        return
+    """Make the schema where it is missing, or the file, closed to others; JupyterHub makes the tables. Raises StoreError."""
     try:
+        if is_file(settings):
+            sqlite.private(settings.state_folder / FILE)
+            return
         engine = create_engine(settings.store_url, poolclass=NullPool, connect_args={"connect_timeout": WAIT_S})
         if SCHEMA not in inspect(engine).get_schema_names():
             with engine.begin() as connection:
                 connection.execute(CreateSchema(SCHEMA, if_not_exists=True))
     except (ArgumentError, ModuleNotFoundError) as error:
         raise StoreError(f"`database` in hub.toml is no address of a database that this hub can use: {error}") from None
+    except OSError as error:
+        raise StoreError(f"{settings.state_folder / FILE} cannot be closed to others: {error.strerror}. Check whose it is.") from None
     except SQLAlchemyError as error:
         raise StoreError(
             f"JupyterHub's part of the database cannot be made ({plain(error)}): let its role create the schema {SCHEMA}, or make it for it"

@@ -27,6 +27,7 @@ class SecondFactors:
 
     def __init__(self, state: Path, clock: Callable[[], float] = time.time) -> None:
         """Open the file in the hub's state folder; it is made where it is missing. ``clock`` gives Unix time."""
+        sqlite.private(state / FILE)
         self._db = sqlite.opened(state / FILE, ("pragma journal_mode = wal", FACTORS, RECOVERY), seconds=10)
         self._seal = Fernet(base64.urlsafe_b64encode(sealing.key(state)))
         self._clock = clock

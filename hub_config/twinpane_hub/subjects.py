@@ -24,6 +24,7 @@ class Subjects:
 
     def __init__(self, state: Path) -> None:
         """Open the file in the hub's state folder; it is made where it is missing."""
+        sqlite.private(state / FILE)
         self._db = sqlite.opened(state / FILE, ("pragma journal_mode = wal", TABLE), seconds=10)
 
     def bind(self, name: str, issuer: str, subject: str) -> None:

@@ -4,6 +4,7 @@ Switching a new file to write-ahead logging needs exclusive access for a moment.
 waiting, and so two processes that opened a new file together failed. Here the statement is tried again until its time is over.
 """
 
+import os
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -27,6 +28,21 @@ def opened(path: Path | str, statements: Sequence[str], seconds: float) -> sqlit
         connection.close()
         raise
     return connection
+
+
+def private(path: Path) -> None:
+    """Have the file be its owner's alone, before anything is in it; SQLite gives what it writes beside it the same mode. Raises OSError.
+
+    A file that is there is not opened: closing it would let go of locks that this process has on it. What root makes belongs to
+    whom its folder belongs: root may run a command of a service that runs as another.
+    """
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        path.chmod(0o600)
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)
 
 
 def is_busy(error: sqlite3.Error) -> bool:

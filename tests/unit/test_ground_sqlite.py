@@ -1,5 +1,6 @@
 """Files that several processes of a site open at once, new or not."""
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -88,3 +89,18 @@ def test_what_is_no_database_is_not_waited_for(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.DatabaseError) as raised:
         sqlite.opened(tmp_path / "a.db", ("PRAGMA journal_mode = WAL",), 30)
     assert not sqlite.is_busy(raised.value)
+
+
+def test_a_private_file_is_its_owners_alone_old_or_new(tmp_path: Path) -> None:
+    """Whatever the umask says, and its write-ahead log too. What a process holds locked stays so."""
+    file = tmp_path / "some.sqlite"
+    sqlite.private(file)
+    first = sqlite.opened(file, ("pragma journal_mode = wal", "create table one (n int)"), seconds=1)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+    file.chmod(0o644)
+    first.execute("begin immediate")
+    sqlite.private(file)
+    assert file.stat().st_mode & 0o777 == 0o600
+    with contextlib.closing(sqlite3.connect(file, timeout=0)) as other, pytest.raises(sqlite3.OperationalError):
+        other.execute("begin immediate")
+    first.close()

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from sqlalchemy import select, text
 
 from harness import postgres
+from twinpane_hub import hub_database
 from twinpane_hub.hub import hub
 from twinpane_hub.network import from_sites, life
 from twinpane_hub.network.database import StoreError, opened
@@ -23,6 +24,8 @@ from twinpane_hub.network.schema import CHANGES, METADATA
 from twinpane_hub.network.store import NetworkStore
 from twinpane_hub.network.wording import differences
 from twinpane_hub.projects import Directory, Project, ProjectsError, Site
+from twinpane_hub.settings import load
+from twinpane_hub.subjects import Subjects
 from twinpane_wire.messages import Decline, ProjectState, Standing, TableScope
 
 FIRST = Project(title="First look", sites=("a", "b"), members=("ana", "ben"), expires=date(2100, 1, 1))
@@ -220,7 +223,7 @@ def test_a_store_of_a_newer_version_is_not_touched(store: NetworkStore) -> None:
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("sqlite:////nowhere/at/all.sqlite", "cannot be used: unable to open"), ("postgresql+none://x", "no address"),
+        ("sqlite:////nowhere/at/all.sqlite", "cannot be used: No such file or directory"), ("postgresql+none://x", "no address"),
         ("postgresql+psycopg://u:hidden-word@127.0.0.1:1/x", "cannot be used"),
     ],
 )  # fmt: skip
@@ -269,6 +272,20 @@ def test_a_store_in_postgresql_does_the_same(postgresql: str) -> None:
     assert heard.crossings == {("first", "a", "release"): 2}
     with store.engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), METADATA) == []
+
+
+def test_what_the_hub_keeps_is_its_own_users_alone(tmp_path: Path) -> None:
+    """Files of mode 0644 were left by `twinpane hub apply` and by JupyterHub, one of them with hashes of tokens."""
+    (tmp_path / "hub").mkdir()
+    (tmp_path / "hub" / "network.sqlite").touch(0o644)
+    (tmp_path / "hub.toml").write_text('[sign_in]\nkind = "local"\n')
+    settings = load(tmp_path / "hub.toml")
+    NetworkStore(settings.store_url)
+    hub_database.prepare(settings)
+    Subjects(settings.state_folder)
+    found = {file.name: file.stat().st_mode & 0o777 for file in settings.state_folder.glob("*.sqlite*")}
+    assert {"network.sqlite", "jupyterhub.sqlite", "subjects.sqlite"} <= set(found)
+    assert set(found.values()) == {0o600}
 
 
 # ---------------------------------------------------------------- what sites answer

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, NullPool, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from twinpane_ground import sqlite
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 WAIT_S = 15
@@ -29,6 +30,8 @@ def opened(url: str) -> Engine:
     """The database of a URL, with the tables of this version. Raises StoreError."""
     try:
         engine = _engine(url)
+        if file := _file(engine):
+            sqlite.private(file)
         with writing(engine) as connection:
             _migrate(connection)
     except CommandError:
@@ -39,7 +42,6 @@ def opened(url: str) -> Engine:
         raise StoreError(f"`database` in hub.toml is no address of a database that this hub can use: {error}") from None
     except (SQLAlchemyError, OSError) as error:
         raise StoreError(f"the hub's store at {_shown(url)} cannot be used: {plain(error)}") from None
-    _give_to_owner(engine)
     return engine
 
 
@@ -66,7 +68,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 def plain(error: Exception) -> str:
     """What a database says, on one line, without SQL and values."""
-    said = str(getattr(error, "orig", None) or error).strip().splitlines()
+    said = str(getattr(error, "orig", None) or getattr(error, "strerror", None) or error).strip().splitlines()
     return said[0] if said else type(error).__name__
 
 
@@ -99,12 +101,10 @@ def _migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _give_to_owner(engine: Engine) -> None:
-    """Give the file to whom its folder belongs: root may run a command of a hub that runs as another."""
-    if engine.dialect.name == "sqlite" and engine.url.database and os.geteuid() == 0:
-        file = Path(engine.url.database)
-        owner = file.parent.stat()
-        os.chown(file, owner.st_uid, owner.st_gid)
+def _file(engine: Engine) -> Path | None:
+    """The file of an SQLite database; None where it has none that is known by its path."""
+    name = engine.url.database or ":"
+    return Path(name) if engine.dialect.name == "sqlite" and not name.startswith((":", "file:")) else None
 
 
 def _shown(url: str) -> str:
