@@ -43,9 +43,15 @@ def _store(file: Path) -> "Iterator[tuple[HubSettings, NetworkStore]]":
 
 
 def _change(file: Path, how: "Change") -> None:
+    from .network.life import in_time
+
     with _store(file) as (_, store):
-        words = store.change(at_the_terminal(), how)
+        words = store.change(at_the_terminal(), in_time(how, _today()))
     click.echo("\n".join(f"Done: {line}." for line in words) or "Nothing to change: it is so already.")
+
+
+def _today() -> date:
+    return datetime.now(UTC).date()
 
 
 def at_the_terminal() -> str:
@@ -60,13 +66,13 @@ def at_the_terminal() -> str:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def apply(file: Path, network: Path, plan: bool, yes: bool) -> None:
     """Make the hub's network what the file NETWORK (network.toml) says: first the plan in words, then all of it or nothing."""
-    from .network.life import declared
+    from .network.life import declared, in_time
     from .network.store import checked
     from .network.wording import differences
     from .projects import load as document
 
     with _store(file) as (_, store):
-        change, now = declared(document(network)), store()
+        change, now = in_time(declared(document(network)), _today(), of_new=False), store()
         words = differences(now, checked(change(now)))
         click.echo("\n".join(f"  {line}" for line in words) or f"Nothing to change: the network is as {network} says.")
         if not words or plan:
@@ -105,7 +111,7 @@ def list_projects(file: Path) -> None:
     from .network.overview import project_rows
 
     with _store(file) as (_, store):
-        for row in project_rows(store(), read(store.engine), datetime.now(UTC).date()):
+        for row in project_rows(store(), read(store.engine), _today()):
             click.echo(f"{row.id:<20}{row.words:<12}until {row.document.expires}  {row.document.title}")
             for site in row.sites:
                 click.echo(f"    {site.id:<16}{site.words}{f' ({site.tables})' if site.tables else ''}")

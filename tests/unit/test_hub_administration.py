@@ -46,6 +46,30 @@ def test_every_person_is_listed_wherever_the_name_comes_from(acts: Administratio
     assert list(people) == ["ana", "ben", "eve"]
 
 
+def test_a_last_day_that_is_over_is_refused_in_a_sentence(acts: Administration) -> None:
+    """In the form, the API and the file, for a new project and another last day. Before, the project was over as it was proposed."""
+    over, today = date(2029, 12, 31), NOW.date()
+    refused = "the last day of project (first|second), 2029-12-31, is over: choose today or a later day"
+    second = NewProject.model_validate({**FIRST.model_dump(), "id": "second", "expires": over})
+    shorter = acts.network().model_copy(update={"projects": {"first": FIRST.model_copy(update={"expires": over})}})
+    for act in (
+        lambda: acts.rehearse(second), lambda: acts.propose(second), lambda: acts.change_project("first", ProjectChange(expires=over)),
+        lambda: acts.plan(shorter), lambda: acts.apply(shorter),
+    ):  # fmt: skip
+        with pytest.raises(ProjectsError, match=refused):
+            act()
+    assert acts.network().projects == {"first": FIRST}
+    assert acts.change_project("first", ProjectChange(expires=today)).done
+
+
+def test_a_project_that_was_over_before_hinders_no_change(acts: Administration) -> None:
+    """A document of an old network is taken in, its people change, and it ends."""
+    old = FIRST.model_copy(update={"expires": date(2029, 12, 31)})
+    assert acts.apply(acts.network().model_copy(update={"projects": {"first": FIRST, "old": old}})).done
+    assert acts.change_people("old", "member", add=("ben",)).done
+    assert acts.change_project("old", ProjectChange(state="ended")).done
+
+
 def test_who_is_shut_out_is_on_the_hubs_list_and_in_the_record(acts: Administration) -> None:
     """A second time does nothing; a name that nobody has is an error, and so is one's own."""
     assert acts.shut_out("ana").done == ("shut ana out",)

@@ -288,6 +288,19 @@ def test_what_the_hub_keeps_is_its_own_users_alone(tmp_path: Path) -> None:
     assert set(found.values()) == {0o600}
 
 
+@pytest.mark.parametrize("words", [
+    ("project", "propose", "HUB", "late", "--title", "Late", "--site", "a", "--expires", "2020-01-01"),
+    ("project", "change", "HUB", "first", "--expires", "2020-01-01"),
+    ("apply", "HUB", "FILE", "--yes"),
+])  # fmt: skip
+def test_the_terminal_refuses_a_last_day_that_is_over(hub_file: Path, words: tuple[str, ...]) -> None:
+    file = hub_file.parent / "network.toml"
+    assert run("apply", hub_file, file, "--yes")[0] == 0
+    file.write_text(TOML.replace("2100-01-01", "2020-01-01"))
+    status, said = run(*({"HUB": hub_file, "FILE": file}.get(word, word) for word in words))
+    assert (status, "2020-01-01, is over: choose today or a later day" in said, len(said.splitlines())) == (1, True, 1), said
+
+
 # ---------------------------------------------------------------- what sites answer
 
 

@@ -144,7 +144,7 @@ class Administration:
     def rehearse(self, wanted: NewProject) -> Plan:
         """What ``propose`` would change."""
         now = self._store()
-        return Plan(plan=differences(now, checked(life.propose(wanted.id, wanted.project())(now))))
+        return Plan(plan=differences(now, checked(self._in_time(life.propose(wanted.id, wanted.project()))(now))))
 
     def change_people(self, name: str, what: str, add: tuple[str, ...] = (), remove: tuple[str, ...] = ()) -> Done:
         """Add people to a project, or take them out. ``what``: member or reviewer."""
@@ -153,11 +153,11 @@ class Administration:
     def plan(self, wanted: Directory) -> Plan:
         """What ``apply`` would change."""
         now = self._store()
-        return Plan(plan=differences(now, checked(life.declared(wanted)(now))))
+        return Plan(plan=differences(now, checked(self._in_time(life.declared(wanted), of_new=False)(now))))
 
     def apply(self, wanted: Directory) -> Done:
         """Make the network what a document says, whole or not at all."""
-        return self._done(life.declared(wanted))
+        return Done(done=self._store.change(self.who, self._in_time(life.declared(wanted), of_new=False)))
 
     def propose(self, wanted: NewProject) -> Done:
         """Propose a project to its sites."""
@@ -212,7 +212,10 @@ class Administration:
         return Done(done=self._store.note(self.who, words))
 
     def _done(self, how: Change) -> Done:
-        return Done(done=self._store.change(self.who, how))
+        return Done(done=self._store.change(self.who, self._in_time(how)))
+
+    def _in_time(self, how: Change, *, of_new: bool = True) -> Change:
+        return life.in_time(how, self._clock().date(), of_new=of_new)
 
 
 def now() -> datetime:

@@ -64,6 +64,24 @@ def changed(name: str, fields: Mapping[str, object]) -> Change:
     return change
 
 
+def in_time(how: Change, today: date, *, of_new: bool = True) -> Change:
+    """The same change, which gives no open project a last day that is over. One that had it before keeps it.
+
+    ``of_new``: neither a project that is new. A document may: it may be of a network that is older than its store.
+    """
+
+    def change(now: Directory) -> Directory:
+        after = how(now)
+        for name, project in after.projects.items():
+            known = now.projects.get(name)
+            is_given = of_new if known is None else known.expires != project.expires
+            if is_given and project.expires < today and project.state != "ended":
+                raise ProjectsError(f"the last day of project {name}, {project.expires}, is over: choose today or a later day (UTC)")
+        return after
+
+    return change
+
+
 def change_people(
     name: str, add_member: Iterable[str] = (), remove_member: Iterable[str] = (), add_reviewer: Iterable[str] = (),
     remove_reviewer: Iterable[str] = (), last: date | None = None,
