@@ -53,7 +53,7 @@ def accept(
 ) -> Kept:  # fmt: skip
     """Accept the version of that ``digest``: of whom and what it asks for, ``members`` and ``tables`` (None: all). Raises ProjectError.
 
-    The last day is that of the proposal, or an earlier one.
+    The last day is that of the proposal, or an earlier one that is not over.
     """
     arrived = _as_read(inbox, name, digest)
     proposal = arrived.proposal
@@ -68,9 +68,11 @@ def accept(
         raise ProjectError("Of the tables that are asked for, none is accepted. Decline the proposal instead.")
     if until is not None and until > proposal.expires:
         raise ProjectError(f"The proposal ends on {proposal.expires}; a later last day is not asked for.")
+    if (last := until or proposal.expires) < projects.today():
+        raise ProjectError(f"The last day, {last}, is over, so nothing was done.")
     everything = proposal.tables is None and set(shown) == set(held)
     project = Project(id=proposal.project, members=chosen, tables=None if everything else shown)
-    kept = Kept(project=project, state=ProjectState.accepted, proposal=arrived.digest, until=until or proposal.expires)
+    kept = Kept(project=project, state=ProjectState.accepted, proposal=arrived.digest, until=last)
     projects.put(kept, by)
     return kept
 

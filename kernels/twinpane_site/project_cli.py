@@ -2,7 +2,7 @@
 
 import getpass
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import click
@@ -20,6 +20,8 @@ from .proposal_inbox import Arrived
 from .steward_cli import BY, desk
 
 NAME = click.argument("name", metavar="PROJECT")
+VERSION = click.option("--version", required=True, help="The version that you read, whole, as `twinpane site project show` prints it.")
+"""Whole, because a hostile hub can make two proposals whose digests begin alike."""
 
 
 @click.group()
@@ -32,12 +34,6 @@ def _catalogue(folder: Path) -> Catalogue:
         return load_catalogue(folder / CATALOGUE_FILE)
 
 
-def _read(arrived: Arrived | None, name: str) -> Arrived:
-    if arrived is None:
-        raise ProjectError(f"The hub has proposed no project {name}.")
-    return arrived
-
-
 @project.command("list")
 @FOLDER
 def show_all(folder: Path) -> None:
@@ -45,14 +41,17 @@ def show_all(folder: Path) -> None:
     with desk(folder) as at:
         kept = {one.project.id: one for one in at.projects.all()}
         arrived = {one.proposal.project: one for one in at.inbox.all()}
+        today = at.projects.today()
     for name in sorted(kept.keys() | arrived.keys()):
-        click.echo(_line(name, kept.get(name), arrived.get(name)))
+        click.echo(_line(name, kept.get(name), arrived.get(name), today))
     if not kept and not arrived:
         click.echo("none")
 
 
-def _line(name: str, kept: Kept | None, arrived: Arrived | None) -> str:
+def _line(name: str, kept: Kept | None, arrived: Arrived | None, today: date) -> str:
     line = f"{name}: {kept.state.value}, {', '.join(kept.project.members) or 'no members'}" if kept else f"{name}: proposed"
+    if arrived is not None and arrived.proposal.expires < today:
+        return f"{line}; the last day that the hub proposes is over"
     waits = arrived is not None and kept is not None and kept.proposal != arrived.digest
     return line + ("; the hub's proposal is another one than was decided on" if waits else "")
 
@@ -84,7 +83,7 @@ def _of_hub(arrived: Arrived | None, catalogue: Catalogue) -> Iterator[str]:
     if arrived is None:
         return
     asked = arrived.proposal
-    yield f"proposed    version {arrived.digest[:12]}, came {arrived.came.isoformat(timespec='seconds')}; these are the hub's words:"
+    yield f"proposed    version {arrived.digest}, came {arrived.came.isoformat(timespec='seconds')}; these are the hub's words:"
     for name, said in (("title", asked.title), ("purpose", asked.purpose), ("basis", asked.legal_basis)):
         yield f"  {name:<9} {visible(said) or 'none given'}"
     yield f"  people    {', '.join(f'{one.user} ({one.role.value})' for one in asked.people) or 'none'}"
@@ -98,32 +97,36 @@ def _of_hub(arrived: Arrived | None, catalogue: Catalogue) -> Iterator[str]:
 @project.command("accept")
 @FOLDER
 @NAME
+@VERSION
 @click.option("--member", "members", multiple=True, help="Accept of the researchers this one alone (repeatable); default: all.")
 @click.option("--table", "tables", multiple=True, help="Accept of the tables this one alone (repeatable); default: all that are here.")
 @click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="The last day; default: that of the proposal.")
 @BY
-def accepting(folder: Path, name: str, members: tuple[str, ...], tables: tuple[str, ...], until: datetime | None, by: str | None) -> None:
-    """Accept what the hub proposes, in whole or in part."""
+def accepting(
+    folder: Path, name: str, version: str, members: tuple[str, ...], tables: tuple[str, ...], until: datetime | None, by: str | None
+) -> None:
+    """Accept what the hub proposes, in whole or in part: the version that you read, and no other."""
     given = published(_catalogue(folder))
     with desk(folder) as at:
-        digest = _read(at.inbox.get(name), name).digest
+        arrived = at.inbox.get(name)
         kept = accept(
-            at.projects, at.inbox, given, name, digest, by or getpass.getuser(), members=[one.lower() for one in members] or None,
+            at.projects, at.inbox, given, name, version, by or getpass.getuser(), members=[one.lower() for one in members] or None,
             tables=tables or None, until=until.date() if until else None,
         )  # fmt: skip
-        asked = len(researchers(_read(at.inbox.get(name), name).proposal))
+    asked = len(researchers(arrived.proposal)) if arrived else 0
     click.echo(f"Accepted {name}: {len(kept.project.members)} of {asked} researchers, until {kept.until}.")
 
 
 @project.command("decline")
 @FOLDER
 @NAME
+@VERSION
 @click.option("--reason", required=True, type=click.Choice([one.value for one in Decline]), help="What the hub is told.")
 @BY
-def declining(folder: Path, name: str, reason: str, by: str | None) -> None:
-    """Decline what the hub proposes."""
+def declining(folder: Path, name: str, version: str, reason: str, by: str | None) -> None:
+    """Decline what the hub proposes: the version that you read, and no other."""
     with desk(folder) as at:
-        decline(at.projects, at.inbox, name, _read(at.inbox.get(name), name).digest, Decline(reason), by or getpass.getuser())
+        decline(at.projects, at.inbox, name, version, Decline(reason), by or getpass.getuser())
     click.echo(f"Declined {name}.")
 
 

@@ -90,15 +90,19 @@ class Projects:
         """The project of that id; None where no steward decided on one."""
         return self._known().get(name)
 
+    def today(self) -> date:
+        """The day that last days are compared with, in UTC."""
+        return self._clock().date()
+
     def working(self) -> tuple[Project, ...]:
         """The projects whose members may work today."""
-        today = self._clock().date()
+        today = self.today()
         return tuple(kept.project for kept in self.all() if kept.works(today))
 
     def admitted(self, user: str, project: str) -> Project | None:
         """The project, if this user may work in it today."""
         kept = self.get(project)
-        return kept.project if kept is not None and kept.works(self._clock().date()) and kept.project.admits(user) else None
+        return kept.project if kept is not None and kept.works(self.today()) and kept.project.admits(user) else None
 
     def admits(self, user: str, project: str) -> bool:
         """Whether this user may work in this project today."""

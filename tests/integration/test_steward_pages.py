@@ -5,7 +5,7 @@ import io
 import json
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from html import unescape
 from pathlib import Path
 
@@ -633,6 +633,23 @@ def test_the_first_page_says_that_projects_wait(pages: Pages) -> None:
     assert "1 project for you to decide on" in words(browser.get("/steward").text)
     pages.accepted()
     assert "to decide on" not in words(browser.get("/steward").text)
+
+
+@pytest.mark.parametrize("is_accepted", [True, False])
+def test_what_is_over_waits_for_no_decision(pages: Pages, is_accepted: bool) -> None:
+    """Before, a steward could accept a project in which nobody could work any more."""
+    browser = pages.own(STEWARD)
+    assert post(browser, f"{LUNG}/accept", **{**FORMS[f"{LUNG}/accept"], "until": "2020-01-01"}) == 403
+    if is_accepted:
+        pages.accepted()
+    over = PROPOSAL.model_copy(update={"expires": date(2020, 1, 1)})
+    pages.inbox.take(over)
+    assert "Nothing waits." in words(browser.get("/steward/projects").text)
+    page = browser.get(LUNG).text
+    assert "Its last day is over" in words(page)
+    assert "/accept" not in page
+    assert post(browser, f"{LUNG}/accept", proposal=over.digest(), members="mia", tables="person", until="2020-01-01") == 403
+    assert lung(pages) is (ProjectState.accepted if is_accepted else None)
 
 
 @pytest.mark.parametrize("state", ["accepted", "suspended", "ended", "declined", None])

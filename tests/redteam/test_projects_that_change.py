@@ -32,13 +32,15 @@ async def project(folder: Path, act: str, *words: str) -> None:
     assert process.returncode == 0, said
 
 
-def propose(folder: Path, table: str) -> None:
-    """As if the hub had proposed the project with one table."""
+def propose(folder: Path, table: str) -> str:
+    """As if the hub had proposed the project with one table; the proposal's version."""
     people = [{"user": USER, "role": "researcher"}]
     asked = {"project": PROJECT, "title": "Less", "people": people, "tables": [{"table": table}], "expires": "2090-01-01"}
     db = Database.open(folder)
     try:
-        ProposalInbox(db, lambda: datetime.now(UTC)).take(wire.Proposal.model_validate(asked))
+        proposal = wire.Proposal.model_validate(asked)
+        ProposalInbox(db, lambda: datetime.now(UTC)).take(proposal)
+        return proposal.digest()
     finally:
         db.close()
 
@@ -83,8 +85,7 @@ async def test_a_project_changes_under_a_running_agent(tmp_path: Path) -> None:
             await pane.acked(await pane.send(wire.Open(session=pane.session, seed=1)))
             assert await asked(pane, 1, "person") == "released"
             before = len(tables(site))
-            propose(folder, "person")
-            await project(folder, "accept")
+            await project(folder, "accept", "--version", propose(folder, "person"))
             await pane.until(lambda: out(pane), BOUND_S)
         async with asyncio.timeout(60):
             while len(tables(site)) == before:

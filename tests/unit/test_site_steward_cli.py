@@ -210,12 +210,29 @@ def propose(folder, **what):
         db.close()
 
 
+def shown(folder):
+    """The version that a steward reads."""
+    return "--version", re.search(r"version ([0-9a-f]{64}),", run("project", "show", folder, "lung").output)[1]
+
+
+@pytest.mark.parametrize("act", [("accept",), ("decline", "--reason", "purpose")])
+def test_a_steward_decides_on_the_version_that_was_read(folder, act):
+    """A hub that proposes more after `show` gets nothing, nor does one whose proposal begins alike. Before, the newest was taken."""
+    propose(folder, tables=[{"table": "person", "columns": ["sex"]}])
+    read = shown(folder)
+    propose(folder, people=[{"user": "mallory", "role": "researcher"}])
+    for version in (read, (), ("--version", shown(folder)[1][:12])):
+        assert run("project", act[0], folder, "lung", *version, *act[1:]).exit_code != 0
+    assert "lung: proposed" in run("project", "list", folder).output
+    assert run("project", act[0], folder, "lung", *shown(folder), *act[1:]).exit_code == 0
+
+
 def test_a_project_lives_at_the_terminal_from_proposal_to_end(folder):
     """The same acts as at the pages, each with its line in the ledger."""
     propose(folder, tables=[{"table": "person", "columns": ["sex"]}, {"table": "genome"}])
     assert "lung: proposed" in run("project", "list", folder).output
     assert "not here  genome" in run("project", "show", folder, "lung").output
-    assert "1 of 2 researchers" in run("project", "accept", folder, "lung", "--member", "Mia", "--by", "root").output
+    assert "1 of 2 researchers" in run("project", "accept", folder, "lung", *shown(folder), "--member", "Mia", "--by", "root").output
     assert "tables      person" in run("project", "show", folder, "lung").output
     assert "bo, rosa" in run("project", "members", folder, "lung", "--add", "bo", "--add", "rosa", "--remove", "mia", "--by", "root").output
     for act, said in (("suspend", "Suspended"), ("go-on", "goes on"), ("end", "Ended")):
@@ -226,15 +243,19 @@ def test_a_project_lives_at_the_terminal_from_proposal_to_end(folder):
 
 
 @pytest.mark.parametrize("words", [
-    ("accept", "nothing"), ("accept", "lung", "--member", "eve"), ("accept", "lung", "--table", "genome"), ("suspend", "lung"),
-    ("accept", "lung", "--until", "2099-01-01"), ("go-on", "heart"), ("members", "heart", "--remove", "eve"),
-    ("members", "heart", "--add", "a b"), ("end", "lung", "--yes"), ("show", "nothing"), ("decline", "nothing", "--reason", "purpose"),
+    ("accept", "nothing", "VERSION"), ("accept", "lung", "VERSION", "--member", "eve"), ("accept", "lung", "VERSION", "--table", "genome"),
+    ("suspend", "lung"), ("accept", "lung", "VERSION", "--until", "2099-01-01"), ("accept", "lung", "--version", "0" * 64),
+    ("go-on", "heart"), ("members", "heart", "--remove", "eve"),
+    ("members", "heart", "--add", "a b"), ("end", "lung", "--yes"), ("show", "nothing"),
+    ("decline", "nothing", "VERSION", "--reason", "purpose"),
+    ("decline", "lung", "--version", "0" * 64, "--reason", "purpose"),
 ])  # fmt: skip
 def test_what_no_project_allows_is_one_sentence(folder, words):
     """Exit status 1, a sentence, and no line in the ledger."""
     propose(folder)
     run("project", "list", folder)
     before = ledger(folder)
+    words = [each for word in words for each in (shown(folder) if word == "VERSION" else [word])]
     done = run("project", words[0], folder, *words[1:])
     assert (done.exit_code, len(done.output.strip().splitlines())) == (1, 1), done.output
     assert ledger(folder) == before
@@ -243,9 +264,18 @@ def test_what_no_project_allows_is_one_sentence(folder, words):
 def test_a_decline_at_the_terminal_gives_a_reason_of_the_list(folder):
     """No free text."""
     propose(folder)
-    assert run("project", "decline", folder, "lung", "--reason", "because").exit_code == 2
-    assert run("project", "decline", folder, "lung", "--reason", "purpose").exit_code == 0
+    assert run("project", "decline", folder, "lung", *shown(folder), "--reason", "because").exit_code == 2
+    assert run("project", "decline", folder, "lung", *shown(folder), "--reason", "purpose").exit_code == 0
     assert "declined (purpose)" in run("project", "show", folder, "lung").output
+
+
+def test_what_is_over_is_not_accepted_at_the_terminal(folder):
+    """Neither a proposal whose last day is over, nor one with a last day of the steward's that is."""
+    propose(folder)
+    assert run("project", "accept", folder, "lung", *shown(folder), "--until", "2020-01-01").exit_code == 1
+    propose(folder, expires="2020-01-01")
+    assert "2020-01-01, is over" in run("project", "accept", folder, "lung", *shown(folder)).output
+    assert "lung: proposed; the last day that the hub proposes is over" in run("project", "list", folder).output
 
 
 def test_reviewers_change_at_the_terminal(folder):

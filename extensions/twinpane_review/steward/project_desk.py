@@ -26,6 +26,8 @@ class ProjectView:
     """What is asked for and the site does not publish."""
     tables: tuple[str, ...] = ()
     """What is asked for and can be given."""
+    over: bool = False
+    """Whether the last day that the hub proposes is over."""
 
     @property
     def goes_on(self) -> bool:
@@ -39,6 +41,8 @@ class ProjectView:
             return False
         if self.arrived.proposal.standpoint is Standpoint.ended:
             return self.goes_on
+        if self.over:
+            return False
         return self.kept is None or self.kept.proposal != self.arrived.digest
 
     @property
@@ -80,7 +84,8 @@ class ProjectDesk:
         if arrived is None:
             return ProjectView(name, kept, None)
         missing = tuple(acceptance.not_held(arrived.proposal, self._published))
-        return ProjectView(name, kept, arrived, missing, acceptance.tables_asked(arrived.proposal, self._published))
+        over = arrived.proposal.expires < self._projects.today()
+        return ProjectView(name, kept, arrived, missing, acceptance.tables_asked(arrived.proposal, self._published), over)
 
     # ------------------------------------------------------------ acting
 
