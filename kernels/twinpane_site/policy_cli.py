@@ -19,16 +19,23 @@ def policy() -> None:
 @policy.command()
 @click.argument("file", metavar="FILE", type=click.Path(path_type=Path))
 def check(file: Path) -> None:
-    """Say what policy FILE lets out, in plain words, or what is wrong with it. A site's folder stands for the policy in it."""
+    """Say what policy FILE lets out, in plain words, or what is wrong with it. A site's folder stands for the policy in it.
+
+    Of a folder the reviewers are those that were named last, also at the pages or by `twinpane site reviewers`.
+    """
     from .config import POLICY_FILE, read_policy
     from .errors import ConfigError
     from .policy_words import remarks, summary
+    from .reviewers import named
 
     path = file / POLICY_FILE if file.is_dir() else file
     try:
         found = read_policy(path)
     except ConfigError as error:
         _end(str(error))
+    if file.is_dir():
+        review = found.review.model_copy(update={"reviewers": named(file, found.review.reviewers)})
+        found = found.model_copy(update={"review": review})
     click.echo(f"OK: {path}")
     for line in summary(found):
         click.echo(f"  {line}")

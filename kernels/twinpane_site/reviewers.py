@@ -3,9 +3,12 @@
 As with projects, an edit of policy.toml is taken in at the next start: what it lists otherwise than at the start before is so from then on.
 """
 
+import contextlib
 import json
+import sqlite3
 from collections.abc import Callable, Collection
 from datetime import datetime
+from pathlib import Path
 from sqlite3 import Connection
 from typing import Annotated
 
@@ -13,7 +16,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from twinpane_wire.messages import UserName
 
-from .db import Database
+from .db import FILE, Database
 from .errors import SiteError
 from .ledger import Ledger
 from .ledger_events import LedgerEvent
@@ -72,6 +75,16 @@ class Reviewers:
         self._ledger.append(LedgerEvent.reviewers, {"reviewers": list(names), "by": by}, self._clock())
         connection.execute("INSERT OR IGNORE INTO reviewers VALUES (1, '[]', '')")
         connection.execute("UPDATE reviewers SET names = ?", (json.dumps(list(names)),))
+
+
+def named(folder: Path, declared: Collection[str]) -> tuple[str, ...]:
+    """The reviewers of a folder as its next start has them: those of policy.toml where no others are on record. Writes nothing."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{(folder / FILE).resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            row = connection.execute("SELECT names, declared FROM reviewers").fetchone()
+    except sqlite3.Error:
+        row = None
+    return tuple(json.loads(row[0])) if row and row[1] == json.dumps(list(declared)) else tuple(declared)
 
 
 def reviewers_of(db: Database, ledger: Ledger, declared: Collection[str], clock: Callable[[], datetime]) -> Reviewers:

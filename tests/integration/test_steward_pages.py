@@ -635,6 +635,15 @@ def test_the_first_page_says_that_projects_wait(pages: Pages) -> None:
     assert "to decide on" not in words(browser.get("/steward").text)
 
 
+def test_a_suspended_projects_members_are_not_said_to_be_none(pages: Pages) -> None:
+    """Before, the page said that the site had accepted no members, while all its projects were suspended."""
+    for kept in pages.site.projects.all():
+        pages.site.projects.suspend(kept.project.id, STEWARD)
+    page = words(pages.own(STEWARD).get("/steward").text)
+    assert "accepted no members" not in page
+    assert "Nobody may work in a project today" in page
+
+
 @pytest.mark.parametrize("is_accepted", [True, False])
 def test_what_is_over_waits_for_no_decision(pages: Pages, is_accepted: bool) -> None:
     """Before, a steward could accept a project in which nobody could work any more."""

@@ -278,6 +278,14 @@ def test_what_is_over_is_not_accepted_at_the_terminal(folder):
     assert "lung: proposed; the last day that the hub proposes is over" in run("project", "list", folder).output
 
 
+def run_policy(path):
+    """What `twinpane policy check` says; before, it said of a folder who was in policy.toml, whoever was named since."""
+    before = (path / "site.db").read_bytes() if path.is_dir() else b""
+    done = CliRunner().invoke(main, ["policy", "check", str(path)])
+    assert before == ((path / "site.db").read_bytes() if path.is_dir() else b"")
+    return done.output
+
+
 def test_reviewers_change_at_the_terminal(folder):
     """Each change has its line; a stranger is not taken out, and policy.toml as it was undoes nothing."""
     assert "none" in run("reviewers", folder).output
@@ -287,6 +295,9 @@ def test_reviewers_change_at_the_terminal(folder):
     assert run("reviewers", folder, "--add", "a b").exit_code == 1
     assert [body["reviewers"] for kind, body in ledger(folder) if kind == "reviewers"] == [["rosa", "tom"], ["rosa"]]
     assert "reviewers   rosa" in run("status", folder).output
+    assert "of rosa." in run_policy(folder)
+    assert "nobody may decide" in run_policy(folder / "policy.toml")
     policy = folder / "policy.toml"
     policy.write_text(policy.read_text().replace("reviewers = []", 'reviewers = ["ada"]'))
+    assert "of ada." in run_policy(folder)
     assert run("reviewers", folder).output.strip() == "ada"
