@@ -588,6 +588,36 @@ def test_a_proposal_is_shown_beside_what_the_site_has(pages: Pages) -> None:
     assert 'value="genome"' not in page
 
 
+def test_a_steward_reads_which_columns_are_given(pages: Pages) -> None:
+    """Also those that were not asked for. Before, the page had only what the hub asks for."""
+    browser = pages.own(STEWARD)
+    columns = ", ".join(PUBLISHED["person"])
+    for asked in ([{"table": "person", "columns": [next(iter(PUBLISHED["person"]))]}], None):
+        pages.inbox.take(Proposal.model_validate({**PROPOSAL.model_dump(), "tables": asked}))
+        assert f"person all that the site publishes: {columns}" in words(browser.get(LUNG).text)
+
+
+def test_after_a_partial_acceptance_the_form_has_what_it_gave(pages: Pages) -> None:
+    """Nothing that was left out comes in by pressing *Accept* again, and the page says what it was."""
+    browser = pages.own(STEWARD)
+    people = [{"user": user, "role": "researcher"} for user in ("mia", "bo")]
+    asked = Proposal.model_validate({**PROPOSAL.model_dump(), "people": people, "tables": None})
+    pages.inbox.take(asked)
+    assert "Left out" not in words(browser.get(LUNG).text)
+    assert post(browser, f"{LUNG}/accept", proposal=asked.digest(), members="mia", tables="person", until="2029-01-31") == 303
+    page = browser.get(LUNG).text
+    assert ticked(page) == ["mia", "person"]
+    assert 'type="date" value="2029-01-31"' in page
+    others = ", ".join(table for table in PUBLISHED if table != "person")
+    assert f"Left out of what the hub proposes: researchers bo; tables {others}; days after 2029-01-31." in words(page)
+    assert post(browser, f"{LUNG}/accept", proposal=asked.digest(), tables="person", until="2029-01-31") == 303
+    assert ticked(browser.get(LUNG).text) == ["person"]
+
+
+def ticked(html: str) -> list[str]:
+    return re.findall(r'type="checkbox" name="\w+" value="([^"]+)" checked', html)
+
+
 def words_kept(html: str) -> str:
     return unescape(re.sub(r"<[^>]+>", " ", html))
 

@@ -1,8 +1,8 @@
 """What stewards see of projects and do with them at the pages: what the hub proposed, what the site decided. Each act is checked here."""
 
-from collections.abc import Callable, Collection, Generator
+from collections.abc import Callable, Collection, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from twinpane_review.identity import Grant
@@ -24,8 +24,8 @@ class ProjectView:
     arrived: Arrived | None
     missing: tuple[str, ...] = ()
     """What is asked for and the site does not publish."""
-    tables: tuple[str, ...] = ()
-    """What is asked for and can be given."""
+    tables: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """What is asked for and can be given, each with the columns that are then given: all that the site publishes."""
     over: bool = False
     """Whether the last day that the hub proposes is over."""
 
@@ -44,6 +44,39 @@ class ProjectView:
         if self.over:
             return False
         return self.kept is None or self.kept.proposal != self.arrived.digest
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """What the steward left out of the version that is accepted here, in words; nothing where another version was."""
+        return tuple(self._left_out())
+
+    def _left_out(self) -> Iterator[str]:
+        if self.kept is None or self.arrived is None or not self.goes_on or self.kept.proposal != self.arrived.digest:
+            return
+        if people := [one for one in self.researchers if one not in self.kept.project.members]:
+            yield f"researchers {', '.join(people)}"
+        if tables := [one for one in self.tables if not self._has_table(one)]:
+            yield f"tables {', '.join(tables)}"
+        if self.kept.until is not None and self.kept.until < self.arrived.proposal.expires:
+            yield f"days after {self.kept.until}"
+
+    def ticks_person(self, name: str) -> bool:
+        """Whether the form proposes to accept this researcher: everybody at first, then who is accepted."""
+        return not self.goes_on or (self.kept is not None and name in self.kept.project.members)
+
+    def ticks_table(self, name: str) -> bool:
+        """Whether the form proposes to accept this table."""
+        return not self.goes_on or self._has_table(name)
+
+    @property
+    def until(self) -> date | None:
+        """The last day that the form proposes: that of the proposal, or the one this version was accepted with."""
+        if self.arrived is None or self.kept is None or self.kept.proposal != self.arrived.digest:
+            return self.arrived.proposal.expires if self.arrived else None
+        return self.kept.until or self.arrived.proposal.expires
+
+    def _has_table(self, name: str) -> bool:
+        return self.kept is not None and (self.kept.project.tables is None or name in self.kept.project.tables)
 
     @property
     def researchers(self) -> tuple[str, ...]:
@@ -85,7 +118,8 @@ class ProjectDesk:
             return ProjectView(name, kept, None)
         missing = tuple(acceptance.not_held(arrived.proposal, self._published))
         over = arrived.proposal.expires < self._projects.today()
-        return ProjectView(name, kept, arrived, missing, acceptance.tables_asked(arrived.proposal, self._published), over)
+        tables = {table: self._published[table] for table in acceptance.tables_asked(arrived.proposal, self._published)}
+        return ProjectView(name, kept, arrived, missing, tables, over)
 
     # ------------------------------------------------------------ acting
 
