@@ -128,8 +128,12 @@ class Projects:
         return self._read[1]
 
     def _all(self) -> dict[str, Kept]:
+        return {**self._recorded(), **{one.project.id: one for one in self._beside}}
+
+    def _recorded(self) -> dict[str, Kept]:
+        """Those of the record. Acts are on these: what a run alone brings along is no project that the site has."""
         kept = (Kept.model_validate_json(row["body"]) for row in self._db.rows("SELECT body FROM project ORDER BY id"))
-        return {one.project.id: one for one in (*kept, *self._beside)}
+        return {one.project.id: one for one in kept}
 
     # ------------------------------------------------------------ acts
 
@@ -141,7 +145,7 @@ class Projects:
     def change(self, name: str, by: str, **what: object) -> Kept:
         """Change parts of a project that is there (see ``Kept``). Raises ProjectError."""
         with self._db.transaction() as connection:
-            known = self.get(name)
+            known = self._recorded().get(name)
             if known is None:
                 raise ProjectError(f"This site has decided on no project {name}.")
             kept = Kept.model_validate({**dict(known), **what})
@@ -156,7 +160,7 @@ class Projects:
 
     def go_on(self, name: str, by: str) -> Kept:
         """Let the members of a suspended project work again. Raises ProjectError."""
-        known = self.get(name)
+        known = self._recorded().get(name)
         if known is None or known.state is not ProjectState.suspended:
             raise ProjectError(f"Project {name} is not suspended.")
         return self.change(name, by, state=ProjectState.accepted)
@@ -167,7 +171,7 @@ class Projects:
 
     def set_members(self, name: str, members: Collection[str], by: str) -> Kept:
         """Say anew who may work in a project. Raises ProjectError."""
-        known = self.get(name)
+        known = self._recorded().get(name)
         if known is None or known.state not in (ProjectState.accepted, ProjectState.suspended):
             raise ProjectError(f"This site has not accepted a project {name}, so it has no members to change.")
         try:
@@ -183,20 +187,20 @@ class Projects:
             for project in projects:
                 if before.pop(project.id, None) == project.digest():
                     continue
-                known = self.get(project.id)
+                known = self._recorded().get(project.id)
                 if known is None or known.project != project or known.state is not ProjectState.accepted:
                     proposal, until = (known.proposal, known.until) if known else (None, None)
                     self._put(connection, Kept(project=project, state=ProjectState.accepted, proposal=proposal, until=until), BY_HAND)
                 connection.execute("INSERT OR REPLACE INTO declared_project VALUES (?, ?)", (project.id, project.digest()))
             for name in before:
-                known = self.get(name)
+                known = self._recorded().get(name)
                 if known is not None and known.state is ProjectState.accepted:
                     self._put(connection, known.model_copy(update={"state": ProjectState.suspended}), BY_HAND)
                 connection.execute("DELETE FROM declared_project WHERE id = ?", (name,))
 
     def _put(self, connection: Connection, kept: Kept, by: str) -> None:
         name = kept.project.id
-        known = self.get(name)
+        known = self._recorded().get(name)
         before = known.state if known else None
         if kept.state not in _AFTER[before]:
             raise ProjectError(f"Project {name} is {before.value if before else 'not accepted'} here, so it cannot be {kept.state.value}.")

@@ -253,3 +253,13 @@ def test_no_edit_brings_an_ended_project_back(site):
     with pytest.raises(ProjectError, match="ended"):
         site.projects.declare([Project(id="heart", members=("ben",))])
     assert not site.projects.admits("ana", "heart")
+
+
+def test_what_a_run_brings_along_does_not_hide_a_declared_project(tmp_path):
+    """A run on one machine has a project of its own name. One that site.toml declares is in the record all the same, for the next start."""
+    site = Site(tmp_path)
+    local = Project(id="local", members=("local",))
+    Projects(site.db, site.ledger, site.now, beside=(local,)).declare((local,))
+    after = Projects(site.db, site.ledger, site.now)
+    after.declare((local,))
+    assert [project.id for project in after.working()] == ["local"]
