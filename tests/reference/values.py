@@ -13,7 +13,7 @@ from twinpane_broker.question.predicates import leaves
 from twinpane_broker.release.release import Row
 from twinpane_broker.rules.policy import Rules
 
-from .numbers import MOST_ROWS_EACH, Number, correlated, counted, hidden, of_values, primary, rounded, summed
+from .numbers import MOST_ROWS_EACH, MOST_TIMES, Number, correlated, counted, hidden, of_values, primary, rounded, summed
 from .question import COUNTED, Question, group_of_share
 from .rows import PERSON, beyond, column_of, is_missing
 from .sums import Persons
@@ -32,7 +32,9 @@ def rows_beside(part: pd.DataFrame, persons: int, question: Question) -> list[in
     """The same of rows, of which everybody has one: not fewer than the persons shown, unless there are surely fewer."""
     most = question.rules.most_about
     bases = range(most, most * MOST_ROWS_EACH)
-    return list(dict.fromkeys(max(r, min(persons, r + base - 1)) for base in bases for r in rounded(len(part), base)))
+    # No first multiple is told that is far more than the persons.
+    told = ((0 if r == base > MOST_TIMES * persons else r, base) for base in bases for r in rounded(len(part), base))
+    return list(dict.fromkeys(max(r, min(persons, (r or base * (base > MOST_TIMES * persons)) + base - 1)) for r, base in told))
 
 
 def _with_value(measure, part: pd.DataFrame) -> pd.DataFrame:

@@ -169,8 +169,9 @@ def test_adding_known_persons_does_not_weigh_the_others(tmp_path: Path, rules: R
         answer = asked(made, sql)
         assert answer.about
         assert answer.persons is not None
-        shown.add((answer.persons - added) if rules is EXACT else answer.persons - round(added / 5) * 5)
-    assert shown == {102 if rules is EXACT else 100}
+        shown.add(answer.persons - added)
+    # Rounded, the part's number is one multiple, and what is added moves the sum by less than the base.
+    assert shown == {102} if rules is EXACT else any(all(abs(each - part) < 5 for each in shown) for part in (100, 105))
 
 
 def test_two_such_questions_do_not_tell_of_one_person(tmp_path: Path) -> None:

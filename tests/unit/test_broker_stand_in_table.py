@@ -37,7 +37,8 @@ def test_a_table_is_that_of_the_stand_in(tmp_path: Path, lacking: int) -> None:
     made.ask(WOMEN)
     persons, about, rows = told(made, BY_RACE)
     assert (persons, about) == (500, True)
-    assert [(n, row_is_about) for _, n, row_is_about, _ in rows if n] == [(165, True)] * 3
+    assert [row_is_about for _, n, row_is_about, _ in rows if n] == [True] * 3
+    assert all(n in (165, 170) for _, n, _, _ in rows if n)
 
 
 def test_equal_and_near_sets_have_the_same_table(tmp_path: Path) -> None:

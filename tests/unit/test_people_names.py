@@ -46,7 +46,7 @@ def test_a_project_of_a_site_admits_a_member_in_any_case() -> None:
 
 
 def test_a_project_of_the_hub_admits_a_member_in_any_case() -> None:
-    running = Project(title="", sites=("north",), members=(WRITTEN,), expires=date.max)
+    running = Project(title="Hearts", sites=("north",), members=(WRITTEN,), expires=date.max)
     directory = Directory(projects={"heart": running}, sites={"north": Site()})
     assert directory.admit(MEANT, "heart", date(2026, 1, 1)) is directory.of(MEANT)["heart"]
 
@@ -65,7 +65,7 @@ def test_one_reviewer_in_two_cases_is_no_quorum_of_two(tmp_path: Path) -> None:
 
 async def test_a_token_is_a_persons_in_any_case() -> None:
     """A hub that keeps capitals names its scopes with them."""
-    running = Project(title="", sites=("north",), members=(MEANT,), expires=date.max)
+    running = Project(title="Hearts", sites=("north",), members=(MEANT,), expires=date.max)
     directory = Directory(projects={"heart": running}, sites={"north": Site()})
     identity = HubIdentity("http://hub.test/hub/api", lambda: directory, hub(WRITTEN, WRITTEN))
     assert await identity("T", "heart") == Principal(user=MEANT, project="heart")

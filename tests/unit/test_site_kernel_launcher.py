@@ -25,11 +25,11 @@ def rooms_of(tmp_path: Path, **session: object) -> kernel_launcher.KernelLaunche
 
 
 def test_a_machine_without_control_groups_is_told_loudly(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(cgroups, "make", lambda *_: Group((), ()))
     rooms_of(tmp_path).prove()
-    assert "limits hold for each process of a kernel alone" in capsys.readouterr().err
+    assert "limits hold for each process of a kernel alone" in caplog.text
 
 
 def test_a_volume_that_cannot_be_made_stops_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

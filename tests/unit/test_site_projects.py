@@ -255,7 +255,7 @@ def test_no_edit_brings_an_ended_project_back(site):
     assert not site.projects.admits("ana", "heart")
 
 
-def test_what_a_run_brings_along_does_not_hide_a_declared_project(tmp_path):
+def test_what_a_run_brings_along_hides_no_declared_project(tmp_path):
     """A run on one machine has a project of its own name. One that site.toml declares is in the record all the same, for the next start."""
     site = Site(tmp_path)
     local = Project(id="local", members=("local",))

@@ -71,7 +71,7 @@ def reach(shown: dict[Cell, tuple[float, float]], shape: tuple[int, int], sums: 
 
 def interval(count: int, rules: Rules) -> tuple[int, int]:
     """What a released count stands for."""
-    return count - rules.base // 2, count + (rules.base - 1) // 2
+    return count - rules.base + 1, count + rules.base - 1
 
 
 TABLES = {
