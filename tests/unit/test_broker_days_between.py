@@ -2,6 +2,7 @@
 
 import duckdb
 import pytest
+from broker_world import SECRET
 
 from harness.gibleed import GIBLEED
 from twinpane_broker.broker import Broker
@@ -30,7 +31,7 @@ def ask(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory):
     engine = DuckEngine(build_store(GIBLEED, catalogue, tmp_path_factory.mktemp("gibleed") / "broker.duckdb"))
 
     def asked(sql: str) -> Release:
-        release = Broker(catalogue, RULES, engine, InProcessMemory()).run(parse_sql(sql, catalogue))
+        release = Broker(catalogue, RULES, engine, InProcessMemory(), secret=SECRET).run(parse_sql(sql, catalogue))
         assert isinstance(release, Release), release
         return release
 

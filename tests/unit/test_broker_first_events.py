@@ -108,9 +108,9 @@ def test_that_all_had_it_in_one_year_is_not_told(engine: DuckEngine) -> None:
     """Class disclosure: the catalogue tells of the days of all events, not of the first ones."""
     sql = f"with {_first(PRESSURE)} select year(day), count(*) from f where day >= '2016-01-01' and day < '2018-01-01' group by 1"
     rules = RULES.model_copy(update={"zeros": "shown"})
-    assert isinstance(Broker(CATALOGUE, rules, engine, InProcessMemory()).run(parse_sql(sql, CATALOGUE)), Refusal)
+    assert isinstance(Broker(CATALOGUE, rules, engine, InProcessMemory(), secret=SECRET).run(parse_sql(sql, CATALOGUE)), Refusal)
     told = CATALOGUE.model_copy(update={"tables": tuple(_insensitive(table) for table in CATALOGUE.tables)})
-    answer = Broker(told, rules, engine, InProcessMemory()).run(parse_sql(sql, told))
+    answer = Broker(told, rules, engine, InProcessMemory(), secret=SECRET).run(parse_sql(sql, told))
     assert isinstance(answer, Release)
     assert [row.values[0].value for row in answer.rows] == [100, 0]
 

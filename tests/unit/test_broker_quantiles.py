@@ -2,6 +2,7 @@
 
 import duckdb
 import pytest
+from broker_world import SECRET
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,7 +40,7 @@ def catalogue() -> Catalogue:
 def shown(catalogue: Catalogue, tmp_path_factory: pytest.TempPathFactory) -> dict[object, list[float | None]]:
     """By drug what the broker shows, where it shows the drug."""
     engine = DuckEngine(build_store(GIBLEED, catalogue, tmp_path_factory.mktemp("gibleed") / "broker.duckdb"))
-    release = Broker(catalogue, RULES, engine, InProcessMemory()).run(parse_sql(SUPPLY, catalogue))
+    release = Broker(catalogue, RULES, engine, InProcessMemory(), secret=SECRET).run(parse_sql(SUPPLY, catalogue))
     engine.close()
     return {row.key[0].value: [value.value for value in row.values] for row in release.rows if row.persons is not None}
 
