@@ -89,7 +89,7 @@ def test_pages_of_the_doors_fit_a_narrow_screen(hub: Hub, page: Page, width: int
     pages = {"sign-out": "/hub/logout", "spawn-asked": "/hub/spawn/researcher/first", "token": "/hub/token", "account": "/hub/account"}
     links = "".join(f"<a href={address}{path}>{name}</a> " for name, path in pages.items())
     page.route("http://elsewhere.test/", lambda route: route.fulfill(body=links, content_type="text/html"))
-    words = {"sign-out": "Sign out of Twinpane?", "spawn-asked": "Open this project?", "token": "Tokens for", "account": "Your account"}
+    words = {"sign-out": "Sign out of Twinpane?", "spawn-asked": "Open this project?", "token": "Tokens", "account": "Your account"}
     for name in pages:
         page.goto("http://elsewhere.test/")
         page.get_by_role("link", name=name).click()
